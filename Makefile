@@ -1,0 +1,59 @@
+# The same commands for people and CI. `make run` and `make test` need nothing but Python ≥ 3.11 and a network for the first set-up.
+PYTHON ?= python3
+VENV   ?= .venv
+HOST   ?= 127.0.0.1
+PORT   ?= 8501
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+# Where torch comes from: PyTorch's CPU builds, or PyPI's (with CUDA) where there is an NVIDIA GPU. Empty: whatever pip finds by itself.
+TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check bench shots image chromium
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime ## serve the dashboard on http://HOST:PORT (127.0.0.1:8501)
+	$(BIN)/streamlit run app.py --server.address $(HOST) --server.port $(PORT)
+
+test: $(VENV)/.dev chromium ## all tests, the browser's included (CODI_SKIP_BROWSER=1 leaves those out); ARGS go to pytest
+	$(BIN)/python -m pytest $(if $(CODI_SKIP_BROWSER),--ignore=tests/browser) $(ARGS)
+
+check: $(VENV)/.dev ## lint, format, types, import order
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict codi_core
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## the numbers of docs/performance.md
+	$(BIN)/python -m benchmarks
+
+shots: $(VENV)/.dev chromium ## the screenshots in docs/img
+	$(BIN)/python -m tests.shots
+
+image: ## a container image named codi-explorer
+	docker build -t codi-explorer .
+
+chromium:
+	@if [ -n "$(CODI_SKIP_BROWSER)" ] || command -v chromium >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y chromium && exit 0; fi; \
+	echo "Chromium is missing: install a 'chromium' command (Debian: sudo apt-get install chromium), or set CODI_SKIP_BROWSER=1." >&2; exit 1
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make a venv (Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+# torch alone first: the extra index is asked for this one package, and when it cannot be reached pip goes on with its own.
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	$(PIP) install $(if $(TORCH_INDEX),--retries 1 --extra-index-url $(TORCH_INDEX)) --no-deps "$$(grep ^torch== requirements.txt)"
+	$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	$(PIP) install -r requirements-dev.txt
+	@touch $@

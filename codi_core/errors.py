@@ -1,0 +1,43 @@
+"""Every error a user can meet. The message says what happened, the value, and the fix; screens and the CLI print it as it is."""
+
+from __future__ import annotations
+
+
+class CodiError(Exception):
+    """Base of all expected failures. Anything else that escapes is a defect of ours."""
+
+
+class InputError(CodiError):
+    """Something typed is unusable: an empty prompt, a prompt over the limit, a coefficient that is not finite."""
+
+
+class ModelError(CodiError):
+    """A model cannot be named, found, fetched or loaded."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint's files disagree with the format: missing, unknown or misshapen tensors, a truncated or unsafe file."""
+
+
+class MemoryLimitError(ModelError):
+    """The model or the batch does not fit in the memory of the chosen device."""
+
+
+class DataError(CodiError):
+    """An evaluation set cannot be found or read; names the file and the row."""
+
+
+class LensError(CodiError):
+    """A lens does not fit the model, or its files are broken."""
+
+
+class InterventionError(CodiError):
+    """An intervention is impossible or meaningless: a site never consumed, a vector of another model, overlapping splits."""
+
+
+class ArtifactError(CodiError):
+    """A stored artifact is incomplete or does not match its key."""
+
+
+class Cancelled(CodiError):
+    """The work was superseded by a newer request or stopped by the viewer."""

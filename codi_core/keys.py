@@ -1,0 +1,41 @@
+"""Canonical JSON and its SHA-256: the identity of specs, artifacts and numbers on screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+
+def canonical(value: Any) -> Any:
+    """Plain JSON data for a spec: dataclasses become objects with their ``kind``, tuples become lists.
+
+    Raises TypeError for anything whose identity is not its content (arrays, tensors, sets, NaN).
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        kind = getattr(value, "kind", None)
+        if not isinstance(kind, str):
+            raise TypeError(f"{type(value).__name__} has no `kind`: two specs with equal fields would collide")
+        return {**fields, "kind": kind}
+    if isinstance(value, dict):
+        return {str(k): canonical(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [canonical(v) for v in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise TypeError("a spec cannot hold a number that is not finite")
+        return value + 0.0  # -0.0 and 0.0 are one coefficient
+    raise TypeError(f"{type(value).__name__} cannot be part of a spec")
+
+
+def canonical_json(value: Any) -> str:
+    return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def key_of(value: Any, length: int = 16) -> str:
+    """Stable key of a spec: the first ``length`` hex digits of the SHA-256 of its canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]

@@ -1,0 +1,20 @@
+"""Fixtures every kind of test shares. The environment is set before anything imports torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make a decode of 0.5 s take 3 to 14 s on shared cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models of the tests are too small to gain from a second thread
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may depend on a network
+
+import pytest
+
+from codi_core.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a run whose cache is empty and its own."""
+    return Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1)

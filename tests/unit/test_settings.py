@@ -1,0 +1,61 @@
+"""Settings come from CODI_* variables, and never reach a key."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from codi_core.keys import key_of
+from codi_core.settings import ROOT, Settings
+
+
+def test_defaults_need_no_environment() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings().model == "bundled"
+    assert Settings().bundled_dir == ROOT / "cache" / "bundled"
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("cache_dir", "/somewhere/cache", Path("/somewhere/cache")),
+        ("model", "codi-gpt2", "codi-gpt2"),
+        ("device", "cpu", "cpu"),
+        ("dtype", "float32", "float32"),
+        ("threads", "2", 2),
+    ],
+)
+def test_every_field_has_its_variable(field: str, text: str, value: object) -> None:
+    given = Settings.from_env({f"CODI_{field.upper()}": text})
+    assert given == dataclasses.replace(Settings(), **{field: value})
+
+
+def test_the_table_above_misses_no_field() -> None:
+    assert {f.name for f in dataclasses.fields(Settings)} == {"cache_dir", "model", "device", "dtype", "threads"}
+
+
+def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert Settings.from_env({"CODI_CACHE_DIR": "~/codi"}).cache_dir == Path("/home/someone/codi")
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    assert Settings.from_env({"CODI_MODEL": "", "CODI_THREADS": ""}) == Settings()
+
+
+def test_the_process_environment_is_the_default_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODI_MODEL", "codi-gpt2")
+    assert Settings.from_env().model == "codi-gpt2"
+
+
+def test_moving_the_cache_does_not_move_what_ships() -> None:
+    assert Settings.from_env({"CODI_CACHE_DIR": "/elsewhere"}).bundled_dir == Settings().bundled_dir
+
+
+def test_settings_are_frozen_and_cannot_be_hashed_into_a_key() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().model = "other"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        key_of(Settings())
