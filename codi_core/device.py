@@ -1,0 +1,139 @@
+"""Where tensors live: device, dtype, threads and memory. The only file that names cuda and mps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from codi_core.errors import MemoryLimitError, ModelError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+SMALL_MODEL = 200_000_000
+"""Parameters below which dtype "auto" is float32: speed is no concern and the numbers are the same on every machine."""
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    device: torch.device
+    reason: str
+    """Why this device, in words for the screen."""
+
+
+def choose_device(wanted: str = "auto") -> DeviceChoice:
+    """``auto`` takes cuda, then mps, then cpu. Raises ModelError when a named device is unknown or absent."""
+    if wanted != "auto":
+        return _named_device(wanted)
+    if torch.cuda.is_available():
+        return DeviceChoice(torch.device("cuda"), f"a CUDA GPU is present ({torch.cuda.get_device_name()})")
+    if torch.backends.mps.is_available():
+        return DeviceChoice(torch.device("mps"), "an Apple GPU is present")
+    return DeviceChoice(torch.device("cpu"), "no CUDA or Apple GPU was found")
+
+
+def _named_device(wanted: str) -> DeviceChoice:
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ModelError(f"Unknown device '{wanted}': use auto, cpu, cuda, cuda:N or mps.") from None
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in present:
+        raise ModelError(f"Device '{wanted}' is not supported: use auto, cpu, cuda, cuda:N or mps.")
+    if not present[device.type]:
+        raise ModelError(f"Device '{wanted}' was asked for but this machine (or this build of torch) has none: use auto or cpu.")
+    return DeviceChoice(device, f"'{wanted}' was asked for")
+
+
+def choose_dtype(wanted: str, parameters: int) -> torch.dtype:
+    """``auto`` is float32 for small models and bfloat16, in which the public checkpoints were trained, for large ones."""
+    if wanted == "auto":
+        return torch.float32 if parameters < SMALL_MODEL else torch.bfloat16
+    if wanted not in DTYPES:
+        raise ModelError(f"Unknown dtype '{wanted}': use auto, {', '.join(DTYPES)}.")
+    return DTYPES[wanted]
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def set_threads(threads: int) -> None:
+    """Torch CPU threads for the whole process; 0 leaves torch's own choice."""
+    if threads > 0:
+        torch.set_num_threads(threads)
+
+
+def available_memory(device: torch.device) -> int:
+    """Free bytes on a device; for the cpu the smaller of the machine's free memory and what is left of the container's limit."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory())
+    return min(_free_system_memory(), _free_container_memory())
+
+
+def _free_system_memory() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not Linux: all there is, for want of what is free
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _free_container_memory(folder: Path = Path("/sys/fs/cgroup")) -> int:
+    try:
+        limit, used = (folder / "memory.max").read_text().strip(), (folder / "memory.current").read_text()
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int(limit) - int(used) + int(stat.get("inactive_file", 0))  # the page cache gives way
+    except (OSError, ValueError):  # no cgroup v2, or its limit is "max"
+        return 1 << 62
+
+
+def check_memory(bytes_needed: int, device: torch.device) -> None:
+    """Raises MemoryLimitError, before anything is loaded, when the device cannot hold ``bytes_needed``."""
+    free = available_memory(device)
+    if bytes_needed > free:
+        raise MemoryLimitError(
+            f"The model needs {bytes_needed / 1e9:.1f} GB and {device} has {free / 1e9:.1f} GB free: "
+            "choose dtype bfloat16, another device, or a smaller model."
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for the out-of-memory errors of cuda, mps and the cpu allocator."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
+
+
+def free_cached_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def halve_on_oom(work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
+    """``work(items)``, in halves when memory runs out. Raises MemoryLimitError when even one item does not fit."""
+    try:
+        return work(items)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(items) == 1:
+            raise MemoryLimitError("A single question does not fit in memory: shorten it, or use another device or dtype.") from error
+    free_cached_memory()  # outside the except block: the traceback holds the failed batch's tensors
+    middle = len(items) // 2
+    return halve_on_oom(work, items[:middle]) + halve_on_oom(work, items[middle:])

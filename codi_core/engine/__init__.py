@@ -1,0 +1,1 @@
+"""Rolls questions through a model: prompt, latent passes, answer. Start at `engine.Engine`."""

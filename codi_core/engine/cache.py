@@ -1,0 +1,168 @@
+"""The KV cache: a frozen prefix that conditions share, and the slots each of them owns.
+
+    prefix   keys, values  [layer row kv_head token d_head]     the prompt without bot, right-padded; one row a question (B)
+    slots    keys, values  [layer row kv_head slot  d_head]     slot 0 = bot, 1..n = passes, then eot and the answer; C·B rows
+
+Row r of the slots belongs to question r % B (condition-major: all questions of condition 0, then of condition 1, …). Attention over the
+prefix is computed against its B rows for all C conditions at once, so a fork copies n + 1 slots and never the prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GROWTH = 16
+"""Slots are added in steps of at least this many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix:
+    """Keys and values of B prompts up to (not including) bot."""
+
+    keys: Tensor
+    """``[layer row kv_head token d_head]``, rotated; what lies in the padding is never read."""
+    values: Tensor
+    lengths: Tensor
+    """``[row]``: real tokens of each prompt, the position of its bot."""
+    padding: Tensor | None
+    """``[row 1 token]``: 0 at real tokens and -inf at padding, in the model's dtype; None when there is no padding."""
+
+    @property
+    def rows(self) -> int:
+        return self.keys.shape[1]
+
+    def select(self, rows: Tensor) -> Prefix:
+        """A copy of some rows, its padding cut to the longest of them."""
+        lengths = self.lengths[rows]
+        longest = int(lengths.max())
+        padding = None if self.padding is None or int(lengths.min()) == longest else self.padding[rows, :, :longest]
+        return Prefix(self.keys[:, rows, :, :longest], self.values[:, rows, :, :longest], lengths, padding)
+
+
+class PrefixWriter:
+    """Stands in for a transformers cache while the prompts run: keeps their keys and values, attention stays plain causal."""
+
+    def __init__(self, lengths: Tensor, n_layers: int, dtype: torch.dtype) -> None:
+        self.lengths = lengths
+        self.dtype = dtype
+        self.keys: list[Tensor] = [torch.empty(0)] * n_layers
+        self.values: list[Tensor] = [torch.empty(0)] * n_layers
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Called by transformers' attention with ``[row kv_head token d_head]``."""
+        self.keys[layer], self.values[layer] = keys, values
+        return keys, values
+
+    def prefix(self) -> Prefix:
+        keys, values = torch.stack(self.keys), torch.stack(self.values)
+        longest = keys.shape[3]
+        is_padding = torch.arange(longest, device=keys.device) >= self.lengths[:, None]
+        padding = torch.zeros(is_padding.shape, dtype=self.dtype, device=keys.device).masked_fill_(is_padding, float("-inf"))
+        return Prefix(keys, values, self.lengths, padding[:, None] if is_padding.any() else None)
+
+
+class Cache:
+    """Slots on top of a shared prefix. ``length`` slots are filled; setting it lower forgets the newest ones."""
+
+    def __init__(self, prefix: Prefix, rows: int, slots: int) -> None:
+        assert rows % prefix.rows == 0
+        layers, _, heads, _, d_head = prefix.keys.shape
+        self.prefix = prefix
+        self.keys = prefix.keys.new_empty(layers, rows, heads, slots, d_head)
+        self.values = torch.empty_like(self.keys)
+        self.length = 0
+
+    @property
+    def rows(self) -> int:
+        return self.keys.shape[1]
+
+    def positions(self, tokens: int) -> Tensor:
+        """``[row tokens]``: positions of the next ``tokens`` tokens; prompts have different lengths, slots do not."""
+        first = self.prefix.lengths.repeat(self.rows // self.prefix.rows) + self.length
+        return first[:, None] + torch.arange(tokens, device=first.device)
+
+    def reserve(self, slots: int) -> None:
+        """Make room for ``slots`` more."""
+        needed = self.length + slots
+        if needed <= self.keys.shape[3]:
+            return
+        capacity = max(needed, self.keys.shape[3] + GROWTH)
+        for name in ("keys", "values"):
+            old: Tensor = getattr(self, name)
+            new = old.new_empty(*old.shape[:3], capacity, old.shape[4])
+            new[:, :, :, : self.length] = old[:, :, :, : self.length]
+            setattr(self, name, new)
+
+    def fork(self, conditions: int) -> Cache:
+        """``conditions`` copies of every row, side by side; the prefix is shared, only the slots are copied."""
+        fork = Cache(self.prefix, self.rows * conditions, self.keys.shape[3])
+        fork.keys[:, :, :, : self.length] = self.keys[:, :, :, : self.length].repeat(1, conditions, 1, 1, 1)
+        fork.values[:, :, :, : self.length] = self.values[:, :, :, : self.length].repeat(1, conditions, 1, 1, 1)
+        fork.length = self.length
+        return fork
+
+    def select(self, grid: Tensor) -> Cache:
+        """A copy of some rows: ``grid`` ``[condition question]`` holds row numbers, each column of one question."""
+        kept = Cache(self.prefix.select(grid[0] % self.prefix.rows), grid.numel(), self.keys.shape[3])
+        rows = grid.reshape(-1)
+        kept.keys[:, :, :, : self.length] = self.keys[:, rows, :, : self.length]
+        kept.values[:, :, :, : self.length] = self.values[:, rows, :, : self.length]
+        kept.length = self.length
+        return kept
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Called by transformers' attention with ``[row kv_head q d_head]``: fills the next q slots of one layer."""
+        end = self.length + keys.shape[2]
+        self.keys[layer, :, :, self.length : end] = keys
+        self.values[layer, :, :, self.length : end] = values
+        return keys, values
+
+    def attend(self, layer: int, query: Tensor, scaling: float) -> Tensor:
+        """Query ``[row head q d_head]`` over prefix and slots, one softmax (in float32) → ``[row q head d_head]``.
+
+        The q queries are the newest slots; each sees the prefix, the older slots, itself and the new ones before it.
+        """
+        rows, heads, tokens, d_head = query.shape
+        prefix, kv_heads = self.prefix, self.keys.shape[2]
+        questions, conditions, group = prefix.rows, rows // prefix.rows, heads // kv_heads
+        end = self.length + tokens
+        # Queries of one kv head side by side: [question kv_head (condition group q) d_head] for the prefix, [row …] for the slots.
+        own_query = (query * scaling).reshape(rows, kv_heads, group * tokens, d_head)
+        shared_query = _across(own_query, conditions, questions)
+        shared = shared_query @ prefix.keys[layer].transpose(-1, -2)
+        if prefix.padding is not None:
+            shared += prefix.padding[:, None]
+        own = own_query @ self.keys[layer, :, :, :end].transpose(-1, -2)
+        if tokens > 1:
+            own.view(rows, kv_heads, group, tokens, end).add_(_causal(tokens, end, own))
+        scores = torch.cat([shared, _across(own, conditions, questions)], dim=-1)
+        weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+        in_prefix = shared.shape[-1]
+        from_prefix = _back(weights[..., :in_prefix] @ prefix.values[layer], conditions, questions)
+        from_slots = _back(weights[..., in_prefix:], conditions, questions) @ self.values[layer, :, :, :end]
+        output = (from_prefix + from_slots).view(rows, heads, tokens, d_head)
+        return output.transpose(1, 2)
+
+
+def _across(own: Tensor, conditions: int, questions: int) -> Tensor:
+    """``[(condition question) kv_head m x]`` → ``[question kv_head (condition m) x]``; a view when there is one condition."""
+    if conditions == 1:
+        return own
+    _, kv_heads, m, x = own.shape
+    return own.view(conditions, questions, kv_heads, m, x).permute(1, 2, 0, 3, 4).reshape(questions, kv_heads, conditions * m, x)
+
+
+def _back(shared: Tensor, conditions: int, questions: int) -> Tensor:
+    """The inverse of `_across`."""
+    if conditions == 1:
+        return shared
+    _, kv_heads, m, x = shared.shape
+    per = m // conditions
+    return shared.view(questions, kv_heads, conditions, per, x).permute(2, 0, 1, 3, 4).reshape(conditions * questions, kv_heads, per, x)
+
+
+def _causal(tokens: int, end: int, like: Tensor) -> Tensor:
+    return torch.full((tokens, end), float("-inf"), dtype=like.dtype, device=like.device).triu(end - tokens + 1)

@@ -1,0 +1,180 @@
+"""Whole rollouts: questions in, values out, in batches that do not change the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codi_core.device import halve_on_oom
+from codi_core.engine.answers import parse_number
+from codi_core.engine.batching import plan_batches
+from codi_core.engine.cache import Cache
+from codi_core.engine.editors import Editor, edits_by_site
+from codi_core.engine.steps import Edits, Generated, Latents, OnStep, Steps, nothing
+from codi_core.errors import InputError
+from codi_core.models.prompts import clean_question
+from codi_core.types import ChainOfThought, Floats, Rollout, RolloutConfig, TopToken
+
+TOP_ANSWERS = 10
+TOKEN_BUDGET = {"cpu": 8_192, "cuda": 65_536, "mps": 16_384}
+"""Tokens a batch may hold, by device type."""
+
+Progress = Callable[[int, int], None]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    question: str
+    ids: list[int]
+    """Bot included."""
+
+
+class Engine(Steps):
+    """Runs one model. Calls from several threads take turns; the model is the same after every call."""
+
+    def rollout(
+        self,
+        questions: Sequence[str],
+        config: RolloutConfig,
+        editors: Sequence[Editor] = (),
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+        on_step: OnStep | None = None,
+        record: bool = True,
+    ) -> list[Rollout]:
+        """Roll questions out, in the order given. ``record`` False leaves out resid, keys and values (large evaluations).
+
+        Editors see the rows of a batch in no particular order. ``progress(done, total)`` follows every batch; ``on_step`` runs before
+        every forward pass and may raise, Cancelled say. Raises InputError for a question that is blank or too long, InterventionError
+        for a site outside the rollout, MemoryLimitError when a single question does not fit.
+        """
+        edits = edits_by_site(editors, config.passes, self.model.n_layers)
+        prompts = [self._prompt(question, config) for question in questions]
+
+        def run(batch: Sequence[Prompt]) -> list[Rollout]:
+            with self.exclusively():
+                return self._rollout_batch(batch, config, edits, record, on_step or nothing)
+
+        return self._in_batches(prompts, run, config.passes + 2 + config.max_new_tokens, batch_size, progress)
+
+    def cot(
+        self,
+        questions: Sequence[str],
+        max_new_tokens: int = 128,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[ChainOfThought]:
+        """Let the model think in words, as its teacher half was trained to: the prompt with bot, then greedily to eos, eot not masked."""
+        prompts = [self._prompt(question, RolloutConfig(0, max_new_tokens)) for question in questions]
+
+        def run(batch: Sequence[Prompt]) -> list[ChainOfThought]:
+            with self.exclusively():
+                cache = self.open_cache(self.prefill([prompt.ids for prompt in batch]))
+                written = self.generate(cache, [self.model.ids.bot], (), max_new_tokens, on_step or nothing)
+            return [self._chain(*row) for row in zip(batch, written.ids, written.finished, strict=True)]
+
+        return self._in_batches(prompts, run, 1 + max_new_tokens, batch_size, progress)
+
+    def _prompt(self, question: str, config: RolloutConfig) -> Prompt:
+        if config.passes < 0 or config.max_new_tokens < 1:
+            raise InputError(f"{config.passes} passes and {config.max_new_tokens} new tokens: passes start at 0, new tokens at 1.")
+        text = clean_question(question)
+        ids = self.model.build_prompt(text)
+        needed = len(ids) + config.passes + len(self.model.after_latents) + config.max_new_tokens
+        if needed > self.model.max_positions:
+            raise InputError(
+                f"The prompt has {len(ids):,} tokens; with passes and answer it needs {needed:,} positions and the model has "
+                f"{self.model.max_positions:,}: shorten the prompt."
+            )
+        return Prompt(text, ids)
+
+    def _in_batches(
+        self,
+        prompts: list[Prompt],
+        run: Callable[[Sequence[Prompt]], list[Result]],
+        extra_tokens: int,
+        batch_size: int | None,
+        progress: Progress | None,
+    ) -> list[Result]:
+        """Results in the order of ``prompts``, run by length."""
+        budget = TOKEN_BUDGET[self.model.device.type]
+        done: dict[int, Result] = {}
+        for batch in plan_batches([len(prompt.ids) for prompt in prompts], batch_size, extra_tokens, budget):
+            done.update(zip(batch, halve_on_oom(run, [prompts[number] for number in batch]), strict=True))
+            if progress:
+                progress(len(done), len(prompts))
+        return [done[number] for number in range(len(prompts))]
+
+    def _rollout_batch(
+        self, prompts: Sequence[Prompt], config: RolloutConfig, edits: Edits, record: bool, on_step: OnStep
+    ) -> list[Rollout]:
+        on_step()
+        cache = self.open_cache(self.prefill([prompt.ids for prompt in prompts]), slots=config.passes + 9)
+        latents = self.think(cache, config.passes, edits, record, on_step)
+        answers = self.decode(cache, config.max_new_tokens, on_step)
+        return self._rollouts(prompts, latents, cache, answers)
+
+    def _rollouts(self, prompts: Sequence[Prompt], latents: Latents, cache: Cache, answers: Generated) -> list[Rollout]:
+        """Tensors of a batch → values, one a question."""
+        rows, indices = latents.h.shape[:2]
+        h, z = _to_host(latents.h), _to_host(latents.z)
+        if latents.resid is None:
+            resid, slots = np.empty((rows, 0, 0, 0), np.float32), [np.empty((rows, 0, 0, 0, 0), np.float32)] * 2
+        else:
+            resid = _to_host(latents.resid)
+            slots = [_to_host(part[:, :, :, :indices].permute(1, 3, 0, 2, 4)) for part in (cache.keys, cache.values)]
+        top = self._top_answers(answers.first_logits)
+        rollouts = []
+        for row, prompt in enumerate(prompts):
+            text = self.model.decode(answers.ids[row])
+            rollouts.append(
+                Rollout(
+                    question=prompt.question,
+                    input_ids=tuple(prompt.ids),
+                    input_tokens=tuple(map(self.model.token_text, prompt.ids)),
+                    answer_ids=tuple(answers.ids[row]),
+                    answer=text,
+                    number=parse_number(text),
+                    finished=answers.finished[row],
+                    top_answers=top[row],
+                    h=h[row],
+                    z=z[row],
+                    resid=resid[row],
+                    keys=slots[0][row],
+                    values=slots[1][row],
+                )
+            )
+        return rollouts
+
+    def _top_answers(self, logits: Tensor) -> list[tuple[TopToken, ...]]:
+        probs, ids = logits.float().softmax(-1).topk(min(TOP_ANSWERS, logits.shape[-1]))
+        return [
+            tuple(TopToken(token, self.model.token_text(token), prob) for token, prob in zip(*row, strict=True))
+            for row in zip(ids.tolist(), probs.tolist(), strict=True)
+        ]
+
+    def _chain(self, prompt: Prompt, ids: list[int], finished: bool) -> ChainOfThought:
+        eot = self.model.ids.eot
+        end = ids.index(eot) if eot in ids else len(ids)
+        answer = self.model.decode(ids[end + 1 :])
+        return ChainOfThought(
+            question=prompt.question,
+            input_ids=tuple(prompt.ids),
+            output_ids=tuple(ids),
+            chain=self.model.decode(ids[:end]),
+            answer=answer,
+            number=parse_number(answer),
+            finished=finished,
+        )
+
+
+def _to_host(tensor: Tensor) -> Floats:
+    array: Floats = tensor.to("cpu", torch.float32).numpy()
+    return array

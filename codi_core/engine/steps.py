@@ -1,0 +1,189 @@
+"""The pieces of a rollout: prefill, passes, greedy decoding. `engine.Engine` puts them together.
+
+    prefill   prompt without bot, T tokens       fills the prefix        positions 0..T-1
+    pass 0    bot                                fills slot 0            position T          h0, z0 = prj(h0)
+    pass k    z(k-1), k = 1..n                   fills slot k            position T+k        hk, zk
+    decode    eot (paper-eos: eot, eos)          slots n+1..             then greedily, token by token, until eos
+
+Padding is masked everywhere and positions start at 0 in every row, so a row's numbers do not depend on its batch beyond rounding (the
+public code does neither).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from codi_core.engine.cache import Cache, Prefix, PrefixWriter
+from codi_core.engine.editors import Editor, Site, edited
+from codi_core.engine.taps import Taps
+from codi_core.models.model import CodiModel
+
+COMPACT_BELOW = 0.75
+"""Finished rows leave the batch once this fraction of its rows would be enough: leaving copies the cache."""
+
+OnStep = Callable[[], None]
+Edits = Mapping[Site, Sequence[Editor]]
+NO_EDITS: Edits = {}
+
+
+def nothing() -> None:
+    """The default of ``on_step``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """What the passes of a call gave, from the first pass it ran on."""
+
+    h: Tensor
+    """``[row index d_model]``, after edits."""
+    z: Tensor
+    """``[row index d_model]``, after edits."""
+    resid: Tensor | None
+    """``[row index depth d_model]``, after edits; None when not recorded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """Greedy answers, one a row of the cache."""
+
+    ids: list[list[int]]
+    """Without eos."""
+    finished: list[bool]
+    """Whether eos came within the limit."""
+    first_logits: Tensor
+    """``[row vocab]`` at the first token, masked ids at -inf."""
+
+
+class Steps:
+    """Runs the pieces on one model, which is the same after every call."""
+
+    def __init__(self, model: CodiModel) -> None:
+        self.model = model
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """The model to oneself, without gradients. Hold it around a sequence of pieces."""
+        with self._lock, torch.inference_mode():
+            yield
+
+    def prefill(self, prompts: Sequence[Sequence[int]]) -> Prefix:
+        """Keys and values of prompts (ids with bot last) up to bot, which is left for pass 0."""
+        assert all(len(prompt) > 1 for prompt in prompts)
+        lengths = [len(prompt) - 1 for prompt in prompts]
+        longest = max(lengths)
+        padded = [[*prompt[:-1], *[self.model.ids.pad] * (longest - length)] for prompt, length in zip(prompts, lengths, strict=True)]
+        ids = torch.tensor(padded, device=self.model.device)
+        writer = PrefixWriter(torch.tensor(lengths, device=self.model.device), self.model.n_layers, self.model.dtype)
+        positions = torch.arange(longest, device=self.model.device)[None]
+        self.model.body(inputs_embeds=self.model.embed(ids), position_ids=positions, past_key_values=writer, use_cache=False)
+        return writer.prefix()
+
+    def open_cache(self, prefix: Prefix, conditions: int = 1, slots: int = 24) -> Cache:
+        """An empty cache over a prefix, with room for ``slots`` tokens before it must grow."""
+        return Cache(prefix, prefix.rows * conditions, slots)
+
+    def think(
+        self,
+        cache: Cache,
+        passes: int,
+        edits: Edits = NO_EDITS,
+        record: bool = False,
+        on_step: OnStep = nothing,
+        z: Tensor | None = None,
+    ) -> Latents:
+        """Run the passes that are not in the cache yet, up to ``passes``; bot is pass 0.
+
+        To resume at pass k set ``cache.length = k`` and give ``z`` ``[row d_model]``, the latent of pass k-1 (edited or not).
+        """
+        first, model = cache.length, self.model
+        assert (z is None) == (first == 0)
+        inputs = model.embed(torch.full((cache.rows,), model.ids.bot, device=model.device)) if z is None else z
+        shape = (cache.rows, passes + 1 - first, model.n_layers + 1, model.d_model)
+        resid = torch.empty(shape, dtype=model.dtype, device=model.device) if record else None
+        h_all, z_all = [], []
+        with Taps(model, edits, resid, first) as taps:
+            for index in range(first, passes + 1):
+                on_step()
+                taps.index = index
+                h = self._edit(edits, Site("h", index), self.forward(cache, inputs[:, None])[:, -1])
+                inputs = self._edit(edits, Site("z", index), model.project(h))
+                self._edit_slot(edits, cache, index)
+                h_all.append(h)
+                z_all.append(inputs)
+        return Latents(torch.stack(h_all, 1), torch.stack(z_all, 1), resid)
+
+    def decode(self, cache: Cache, max_new_tokens: int, on_step: OnStep = nothing) -> Generated:
+        """Greedy answers after the passes: eot (and eos), then token by token, eot masked as in the public code."""
+        return self.generate(cache, self.model.after_latents, (self.model.ids.eot,), max_new_tokens, on_step)
+
+    def generate(
+        self, cache: Cache, first: Sequence[int], masked: Sequence[int], max_new_tokens: int, on_step: OnStep = nothing
+    ) -> Generated:
+        """Feed ``first`` to every row, then take the likeliest token until eos; rows that are done leave the batch."""
+        model, rows = self.model, list(range(cache.rows))
+        ids: list[list[int]] = [[] for _ in rows]
+        finished = [False for _ in rows]
+        on_step()
+        inputs = torch.tensor(first, device=model.device).expand(cache.rows, -1)
+        logits = first_logits = self._next_logits(cache, inputs, masked)
+        for count in range(1, max_new_tokens + 1):
+            tokens = logits.argmax(-1)
+            for row, token in dict(zip(rows, tokens.tolist(), strict=True)).items():
+                if token == model.ids.eos:
+                    finished[row] = True
+                elif not finished[row]:
+                    ids[row].append(token)
+            if count == max_new_tokens or all(finished):
+                break
+            grid = _live_grid([not finished[row] for row in rows], cache.prefix.rows)
+            if grid.numel() <= COMPACT_BELOW * cache.rows:
+                kept = grid.to(model.device)
+                cache, tokens = cache.select(kept), tokens[kept.reshape(-1)]
+                rows = [rows[place] for place in grid.reshape(-1).tolist()]
+            on_step()
+            logits = self._next_logits(cache, tokens[:, None], masked)
+        return Generated(ids, finished, first_logits)
+
+    def forward(self, cache: Cache, embeddings: Tensor) -> Tensor:
+        """One pass of the next tokens ``[row q d_model]`` over the cache, which grows by q → post-norm hidden states, same shape."""
+        tokens = embeddings.shape[1]
+        cache.reserve(tokens)
+        output = self.model.body(
+            inputs_embeds=embeddings, position_ids=cache.positions(tokens), past_key_values=cache, use_cache=False, attending=cache
+        )
+        cache.length += tokens
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+    def _next_logits(self, cache: Cache, ids: Tensor, masked: Sequence[int]) -> Tensor:
+        """Ids ``[row q]`` → logits ``[row vocab]`` after the last of them; contiguous input (a strided one is up to 1,200× slower)."""
+        hidden = self.forward(cache, self.model.embed(ids))[:, -1].contiguous()
+        logits: Tensor = self.model.lm_head(hidden)
+        logits[:, list(masked)] = float("-inf")
+        return logits
+
+    @staticmethod
+    def _edit(edits: Edits, site: Site, value: Tensor) -> Tensor:
+        return edited(edits[site], site, value) if site in edits else value
+
+    @staticmethod
+    def _edit_slot(edits: Edits, cache: Cache, index: int) -> None:
+        for site, editors in edits.items():
+            if site.index == index and site.point in ("k", "v"):
+                slot = (cache.keys if site.point == "k" else cache.values)[site.layer, :, :, index]
+                slot.copy_(edited(editors, site, slot))
+
+
+def _live_grid(live: Sequence[bool], questions: int) -> Tensor:
+    """Numbers of the live rows as `Cache.select` wants them: one column a question that has any, short columns filled with repeats."""
+    columns = [[row for row in range(question, len(live), questions) if live[row]] for question in range(questions)]
+    columns = [rows for rows in columns if rows]
+    height = max(len(rows) for rows in columns)
+    return torch.tensor([rows + rows[:1] * (height - len(rows)) for rows in columns]).T

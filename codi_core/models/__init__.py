@@ -1,0 +1,1 @@
+"""Checkpoints to models: `load.load_model(request, settings)` gives a `model.CodiModel`."""
