@@ -1,0 +1,261 @@
+"""Word problems made on demand: text, answer, the value of every reasoning step, and the split they belong to.
+
+A problem belongs to a split by its parameters *and* its wording, both by a stable hash, so splits stay disjoint by triple and by template
+whatever is drawn. `train` and `test` share wordings (test = unseen triples); `means`, `select`, `confirm` have wordings of their own;
+`wordings` uses phrases that no other split contains.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from codi_core.problems.stories import CHAINS, GROUPS, PERCENT, PERCENT_ONE, RATE_EXTRA, RATES, SUFFIXES, Setting, Slot
+
+Split = Literal["train", "test", "means", "select", "confirm", "wordings"]
+Family = Literal["group", "percent", "chain", "rate"]
+FAMILIES: tuple[Family, ...] = ("group", "percent", "chain", "rate")
+MAX_VALUE = 999
+"""Largest number in any problem: every value is one token of the bundled tokenizer."""
+
+TRIPLE_SHARES: tuple[tuple[Split, int], ...] = (("train", 45), ("test", 70), ("means", 80), ("select", 90), ("confirm", 100))
+WORDING_SHARES: tuple[tuple[Split, int], ...] = (("train", 64), ("means", 76), ("select", 88), ("confirm", 100))
+SEED_PROMPT = (600, 30, 10)
+TEAM_PROMPT = (3, 5, 2)
+
+
+@dataclass(frozen=True)
+class Step:
+    expression: str
+    value: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    question: str
+    steps: tuple[Step, ...]
+    family: Family
+    template: str
+    """Story and the phrases chosen: the wording with its numbers blanked."""
+    triple: tuple[int, ...]
+
+    @property
+    def answer(self) -> int:
+        return self.steps[-1].value
+
+    @property
+    def cot(self) -> str:
+        """The explicit chain of thought, in the notation of GSM8k-Aug."""
+        return "".join(f"<<{s.expression}={s.value}>>" for s in self.steps)
+
+
+class Count(int):
+    """An integer that formats itself with its noun: ``f"{Count(2):person|people}"`` → ``2 people``."""
+
+    def __format__(self, noun: str) -> str:
+        if not noun:
+            return str(int(self))
+        one, _, many = noun.partition("|")
+        return f"{int(self)} {one if self == 1 else many or one + 's'}"
+
+
+def _share(text: str, shares: tuple[tuple[Split, int], ...]) -> Split:
+    bucket = zlib.crc32(text.encode()) % 100
+    return next(split for split, upper in shares if bucket < upper)
+
+
+def triple_split(family: Family, triple: tuple[int, ...]) -> Split:
+    """Split of a parameter tuple. The two prompts every newcomer tries first are held out of training."""
+    if triple in (SEED_PROMPT, TEAM_PROMPT):
+        return "test"
+    return _share(f"{family}:{triple}", TRIPLE_SHARES)
+
+
+def wording_split(template: str, held_out: bool, plain: bool) -> Split:
+    """Split of a wording: `plain` (first phrase of every slot) is always seen in training, `held_out` phrases never."""
+    if held_out:
+        return "wordings"
+    return "train" if plain else _share(template, WORDING_SHARES)
+
+
+def belongs(split: Split, triple: Split, wording: Split) -> bool:
+    if split == "test":
+        return triple == "test" and wording == "train"
+    if split == "wordings":
+        return triple == "test" and wording == "wordings"
+    return triple == split and wording == split
+
+
+@dataclass(frozen=True)
+class _Draft:
+    story: str
+    slots: tuple[Slot, ...]
+    values: tuple[dict[str, int], ...]
+    steps: tuple[tuple[str, int], ...]
+    triple: tuple[int, ...]
+
+
+def _group(rng: random.Random) -> _Draft | None:
+    story = rng.choice(GROUPS)
+    small = rng.random() < 0.5  # half of them in the range of the posts
+    x, y, z = rng.randint(1, 8 if small else 12), rng.randint(1, 8 if small else 12), rng.randint(1, 8)
+    return group_draft(story.id, x, y, z)
+
+
+def group_draft(story_id: str, x: int, y: int, z: int) -> _Draft | None:
+    """``(x ± y) * z + (x ± y)``, the structure of the posts' templates; None when nobody would be left."""
+    story = next(s for s in GROUPS if s.id == story_id)
+    sign = "-" if story_id.endswith("/sub") else "+"
+    s = x - y if sign == "-" else x + y
+    if s < 1:
+        return None
+    steps = ((f"{x}{sign}{y}", s), (f"{s}*{z}", s * z), (f"{s * z}+{s}", s * z + s))
+    return _Draft(story_id, story.slots, ({"x": x, "y": y, "z": z},) * 4, steps, (x, y, z))
+
+
+def _percent(rng: random.Random) -> _Draft | None:
+    n = rng.choice((20, 40, 50, 60, 80)) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
+    p, q = 5 * rng.randint(1, 16), 5 * rng.randint(1, 16)
+    if rng.random() < 0.25:
+        story = rng.choice(PERCENT_ONE)
+        if n * p % 100:
+            return None
+        a = n * p // 100
+        return _Draft(story.id, story.slots, ({"n": n, "p": p},) * 3, ((f"{n}*{p}/100", a), (f"{n}-{a}", n - a)), (n, p))
+    return percent_draft(rng.choice(PERCENT).id, n, p, q)
+
+
+def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:
+    """Out of ``n``, ``p`` % this and ``q`` % that: how many neither? None unless all values are whole and some are left."""
+    story = next(s for s in PERCENT if s.id == story_id)
+    if p + q >= 100 or n * p % 100 or n * q % 100:
+        return None
+    a, b = n * p // 100, n * q // 100
+    steps = ((f"{n}*{p}/100", a), (f"{n}*{q}/100", b), (f"{a}+{b}", a + b), (f"{n}-{a + b}", n - a - b))
+    return _Draft(story_id, story.slots, ({"n": n, "p": p, "q": q},) * 3, steps, (n, p, q))
+
+
+CHAIN_MAX = 200
+
+
+def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
+    """A random operation on ``value``: name, operand, result; None when it leaves the range or is not exact."""
+    name = rng.choice(("add", "sub", "add", "sub", "mul", "div"))
+    n = rng.randint(2, 5) if name in ("mul", "div") else rng.randint(1, 30)
+    if name == "div" and value % n:
+        return None
+    result = {"add": value + n, "sub": value - n, "mul": value * n, "div": value // n}[name]
+    return (name, n, result) if 1 <= result <= CHAIN_MAX else None
+
+
+def _chain(rng: random.Random) -> _Draft | None:
+    setting: Setting = rng.choice(CHAINS)
+    value = first = rng.randint(2, 60)
+    slots, values, steps, triple = [setting.start], [{"n": first}], [], [first]
+    for _ in range(rng.randint(1, 4)):
+        if (done := _operation(rng, value)) is None:
+            return None
+        name, n, result = done
+        slots.append(getattr(setting, name))
+        values.append({"n": n})
+        steps.append((f"{value}{'+-*/'[('add', 'sub', 'mul', 'div').index(name)]}{n}", result))
+        triple += [("add", "sub", "mul", "div").index(name), n]
+        value = result
+    ops = "".join(str(code) for code in triple[1::2])
+    return _Draft(f"{setting.id}/{ops}", (*slots, setting.ask), (*values, {}), tuple(steps), tuple(triple))
+
+
+def _rate(rng: random.Random) -> _Draft | None:
+    story = rng.choice(RATES)
+    r, h, d = rng.randint(2, 12), rng.randint(2, 8), rng.randint(2, 5)
+    day, total = r * h, r * h * d
+    if total > 300:
+        return None
+    v = {"r": r, "h": h, "d": d}
+    steps = [(f"{r}*{h}", day), (f"{day}*{d}", total)]
+    first, second, ask = story.slots
+    if rng.random() < 0.5:
+        return _Draft(story.id, story.slots, (v,) * 3, tuple(steps), (r, h, d))
+    e, minus = rng.randint(1, 30), rng.random() < 0.5
+    result = total - e if minus else total + e
+    if result < 1:
+        return None
+    steps.append((f"{total}{'-' if minus else '+'}{e}", result))
+    extra = RATE_EXTRA[story.id][minus]
+    return _Draft(f"{story.id}/{'sub' if minus else 'add'}", (first, second, extra, ask), (v, v, {"e": e}, v), tuple(steps), (r, h, d, int(minus), e))
+
+
+_DRAFTS: dict[Family, Callable[[random.Random], _Draft | None]] = {"group": _group, "percent": _percent, "chain": _chain, "rate": _rate}
+
+
+def realise(draft: _Draft, family: Family, phrases: tuple[int, ...], suffix: str) -> Problem:
+    """The draft in words: phrase ``phrases[i]`` in slot i, then the suffix."""
+    text = " ".join(
+        slot[i].format(**{k: Count(v) for k, v in values.items()}) for slot, i, values in zip(draft.slots, phrases, draft.values, strict=True)
+    )
+    text = text[0].upper() + text[1:]
+    template = f"{family}/{draft.story}/{'.'.join(map(str, phrases))}"
+    return Problem(text + suffix, tuple(Step(e, v) for e, v in draft.steps), family, template, draft.triple)
+
+
+def _phrases(rng: random.Random, draft: _Draft, split: Split) -> tuple[int, ...]:
+    """Random phrases; held-out ones (the last of a slot) only for the split that wants them."""
+    spare = 0 if split == "wordings" else 1
+    return tuple(rng.randrange(len(slot) - spare) for slot in draft.slots)
+
+
+def stream(split: Split, seed: int, families: tuple[Family, ...] = FAMILIES) -> Iterator[Problem]:
+    """Endless problems of one split, families in equal shares; the same seed gives the same problems."""
+    rng = random.Random(f"{split}:{seed}")
+    while True:
+        family = rng.choice(families)
+        while True:
+            draft = _DRAFTS[family](rng)
+            if draft is None:
+                continue
+            phrases = _phrases(rng, draft, split)
+            held_out = any(i == len(slot) - 1 for i, slot in zip(phrases, draft.slots, strict=True))
+            wording = wording_split(f"{draft.story}/{phrases}", held_out, plain=not any(phrases))
+            if belongs(split, triple_split(family, draft.triple), wording):
+                yield realise(draft, family, phrases, rng.choice(SUFFIXES))
+                break
+
+
+def generate(split: Split, n: int, seed: int = 0, families: tuple[Family, ...] = FAMILIES) -> list[Problem]:
+    """``n`` different problems of a split."""
+    seen: dict[str, Problem] = {}
+    for problem in stream(split, seed, families):
+        seen.setdefault(problem.question, problem)
+        if len(seen) == n:
+            break
+    return list(seen.values())
+
+
+def templates(triples: int = 50, seed: int = 42) -> list[Problem]:
+    """The posts' template set: 10 stories x {addition first, subtraction first} x ``triples`` unseen triples (x > y, all in 1..8)."""
+    pool = [(x, y, z) for x in range(1, 9) for y in range(1, x) for z in range(1, 9) if triple_split("group", (x, y, z)) == "test"]
+    chosen = sorted(random.Random(seed).sample(pool, triples))
+    problems = []
+    for story in GROUPS:
+        for triple in chosen:
+            draft = group_draft(story.id, *triple)
+            assert draft is not None
+            problems.append(realise(draft, "group", (0,) * len(draft.slots), SUFFIXES[2]))
+    return problems
+
+
+def team_prompt() -> Problem:
+    """The posts' team example, 3 / 5 / 2 → 24."""
+    draft = group_draft("team/add", *TEAM_PROMPT)
+    assert draft is not None
+    return realise(draft, "group", (0, 0, 0, 0), SUFFIXES[2])
+
+
+def seed_prompt() -> Problem:
+    """The posts' first prompt, 600 employees → 360."""
+    draft = percent_draft("promotion", *SEED_PROMPT)
+    assert draft is not None
+    return realise(draft, "percent", (0, 0, 0), SUFFIXES[1])

@@ -1,0 +1,132 @@
+"""The loss of CODI (arXiv 2502.21074), answer-only variant, and SIM-CoT's step supervision (arXiv 2509.20317) as an option.
+
+Teacher (question → chain → answer) and student (question → six latents → answer) are one network and share the prompt's KV cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+
+from codi_core.training.batches import IGNORE, MAX_STEPS, Batch
+
+NUMBER_PERIODS = (2, 3, 4, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
+
+
+@dataclass(frozen=True)
+class Losses:
+    total: Tensor
+    student: Tensor
+    teacher: Tensor
+    distill: Tensor
+    steps: Tensor
+
+
+def projection(width: int) -> nn.Sequential:
+    """`prj` with the names of the public checkpoints: 1 and 3 are linear, then `ln`."""
+    prj = nn.Sequential(nn.Dropout(0.0), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+    prj.add_module("ln", nn.LayerNorm(width))
+    return prj
+
+
+class Student(nn.Module):
+    """The network under training, with the parameter names of a public checkpoint without LoRA (`codi.*`, `prj.*`)."""
+
+    def __init__(self, config: LlamaConfig, number_ids: list[int], seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.codi = LlamaForCausalLM(config)
+        self.prj = projection(config.hidden_size)
+        self._initialise_numbers(number_ids)
+
+    @torch.no_grad()
+    def _initialise_numbers(self, ids: list[int]) -> None:
+        """Number n starts as a random projection of its phase in several periods and its size: arithmetic is learnt many times faster."""
+        n = torch.arange(len(ids), dtype=torch.float32)[:, None]
+        angle = 2 * torch.pi * n / torch.tensor(NUMBER_PERIODS, dtype=torch.float32)
+        features = torch.cat([angle.sin(), angle.cos(), n / 1000], dim=1)
+        rows = features @ torch.randn(features.shape[1], self.codi.config.hidden_size)
+        self.codi.model.embed_tokens.weight[ids] = rows * (0.04 / rows.std())
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self.codi.model.embed_tokens(ids)
+
+    def unembed(self, hidden: Tensor) -> Tensor:
+        """Logits of post-norm hidden states (rows, d); rows are contiguous by construction."""
+        return self.codi.lm_head(hidden)
+
+
+def fork(cache: DynamicCache) -> DynamicCache:
+    """A cache that continues from ``cache``; growing it concatenates, so the shared prompt is never written."""
+    copy = DynamicCache()
+    for i, layer in enumerate(cache.layers):
+        copy.update(layer.keys, layer.values, i)
+    return copy
+
+
+def forward(model: Student, embeds: Tensor, mask: Tensor, cache: DynamicCache, states: bool = False) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Post-norm hidden states (batch, new, d) of ``embeds`` after what ``cache`` holds; ``mask`` (batch, old + new)."""
+    positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -embeds.shape[1] :]
+    out = model.codi.model(
+        inputs_embeds=embeds, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, output_hidden_states=states
+    )
+    return out.last_hidden_state, out.hidden_states or ()
+
+
+def cross_entropy(model: Student, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Mean over the targets that count; only those positions are unembedded."""
+    wanted = targets != IGNORE
+    return F.cross_entropy(model.unembed(hidden[wanted]), targets[wanted])
+
+
+def grow(mask: Tensor, width: int) -> Tensor:
+    return torch.cat([mask, mask.new_ones(len(mask), width)], dim=1)
+
+
+def teacher(model: Student, batch: Batch, h_bot: Tensor, cache: DynamicCache) -> tuple[Tensor, list[Tensor]]:
+    """Loss of the explicit chain, and the hidden states at its eot: one (batch, d) per depth."""
+    inputs = batch.chain[:, :-1].clamp(min=0)
+    hidden, states = forward(model, model.embed(inputs), grow(batch.prompt_mask, inputs.shape[1]), cache, states=True)
+    loss = cross_entropy(model, torch.cat([h_bot[:, None], hidden], dim=1), batch.chain)
+    rows = torch.arange(len(inputs), device=inputs.device)
+    return loss, [s[rows, batch.chain_eot] for s in states]
+
+
+def think(model: Student, batch: Batch, h_bot: Tensor, cache: DynamicCache, passes: int) -> tuple[list[Tensor], Tensor]:
+    """h at index 0..passes, each (batch, d), and the attention mask that has grown with them."""
+    latents, mask = [h_bot], batch.prompt_mask
+    for _ in range(passes):
+        mask = grow(mask, 1)
+        hidden, _ = forward(model, model.prj(latents[-1])[:, None], mask, cache)
+        latents.append(hidden.squeeze(1))
+    return latents, mask
+
+
+def step_loss(model: Student, latents: list[Tensor], values: Tensor) -> Tensor:
+    """SIM-CoT: the latent at index j + 1 must unembed to the value of step j (1-based)."""
+    return sum((cross_entropy(model, latents[j + 2], values[:, j]) for j in range(MAX_STEPS) if bool((values[:, j] != IGNORE).any())), torch.zeros(()))
+
+
+def losses(model: Student, batch: Batch, passes: int, distill_factor: float, step_weight: float, teacher_only: bool) -> Losses:
+    prompt_cache, zero = DynamicCache(), torch.zeros(())
+    hidden, _ = forward(model, model.embed(batch.prompt), batch.prompt_mask, prompt_cache)
+    h_bot = hidden[:, -1]
+    teacher_loss, teacher_states = teacher(model, batch, h_bot, fork(prompt_cache))
+    if teacher_only:
+        return Losses(teacher_loss, zero, teacher_loss, zero, zero)
+    cache = fork(prompt_cache)
+    latents, mask = think(model, batch, h_bot, cache, passes)
+    inputs = batch.answer[:, :-1].clamp(min=0)
+    hidden, states = forward(model, model.embed(inputs), grow(mask, inputs.shape[1]), cache, states=True)
+    student_loss = cross_entropy(model, hidden, batch.answer[:, 1:])
+    distances = [
+        F.smooth_l1_loss(s[:, 0] / t.std(), t / t.std()) for s, t in zip(states, (t.detach() for t in teacher_states), strict=True)
+    ]
+    distill = torch.stack(distances).mean()
+    steps = step_loss(model, latents, batch.step_values) if step_weight else zero
+    total = student_loss + teacher_loss + distill_factor * distill + step_weight * steps
+    return Losses(total, student_loss, teacher_loss, distill, steps)

@@ -1,0 +1,206 @@
+"""Trains a bundled model from scratch: seeded, resumable, written in the public checkpoint format."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from transformers import LlamaConfig
+
+from codi_core.errors import InputError
+from codi_core.keys import key_of
+from codi_core.problems.generate import MAX_VALUE, stream
+from codi_core.training.batches import Batch, batches, encode
+from codi_core.training.recipe import Student, fork, forward, grow, losses, think
+from codi_core.training.tokenizer import BOS, EOS, EOT, PAD, save_tokenizer, train_tokenizer
+from transformers import DynamicCache
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """Everything that decides the weights."""
+
+    kind: ClassVar[str] = "train"
+    name: str = "bundled"
+    seed: int = 7
+    steps: int = 12_000
+    teacher_steps: int = 600
+    """Steps on explicit chains alone, before the latents join."""
+    batch: int = 64
+    lr: float = 1.5e-3
+    warmup: int = 100
+    decay: float = 0.3
+    """Share of the steps, at the end, over which the rate falls to zero along a cosine."""
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    passes: int = 6
+    distill_factor: float = 4.0
+    step_weight: float = 0.0
+    """Weight of SIM-CoT's step loss per step; 0 = plain CODI."""
+    words: int = 1_100
+    width: int = 128
+    layers: int = 6
+    heads: int = 4
+    mlp: int = 256
+
+
+TRAIN_PRESETS = {
+    "bundled": TrainSpec(steps=11_000, teacher_steps=800, batch=32, lr=1.2e-3),
+    "bundled-steps": TrainSpec(name="bundled-steps", steps=2_600, teacher_steps=400, step_weight=0.25),
+}
+
+
+def make_tokenizer(spec: TrainSpec) -> Tokenizer:
+    problems = islice(stream("train", spec.seed), 6_000)
+    return train_tokenizer((text for p in problems for text in (p.question, p.cot)), spec.words)
+
+
+def make_config(spec: TrainSpec, tokenizer: Tokenizer) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=spec.width,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        num_key_value_heads=spec.heads,
+        intermediate_size=spec.mlp,
+        max_position_embeddings=32_768,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.token_to_id(BOS),
+        eos_token_id=tokenizer.token_to_id(EOS),
+        pad_token_id=tokenizer.token_to_id(PAD),
+        architectures=["LlamaForCausalLM"],
+        dtype="float32",
+    )
+
+
+def learning_rate(spec: TrainSpec, step: int) -> float:
+    """Warm up, hold, then a cosine to zero: the hold lets a run be lengthened without starting again."""
+    start = spec.steps * (1 - spec.decay)
+    if step < spec.warmup:
+        return spec.lr * (step + 1) / spec.warmup
+    if step < start:
+        return spec.lr
+    return spec.lr * 0.5 * (1 + math.cos(math.pi * (step - start) / (spec.steps - start)))
+
+
+def parameter_groups(model: Student, decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices only, and not for the embeddings."""
+    named = dict(model.named_parameters())
+    matrices = [p for n, p in named.items() if p.ndim > 1 and "embed" not in n]
+    others = [p for n, p in named.items() if not (p.ndim > 1 and "embed" not in n)]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def probe(model: Student, batch: Batch, passes: int, tokenizer: Tokenizer) -> float:
+    """Share of the batch whose first answer token is right after ``passes`` latent passes."""
+    cache = DynamicCache()
+    hidden, _ = forward(model, model.embed(batch.prompt), batch.prompt_mask, cache)
+    _, mask = think(model, batch, hidden[:, -1], cache, passes)
+    hidden, _ = forward(model, model.embed(batch.answer[:, :1]), grow(mask, 1), cache)
+    return float((model.unembed(hidden[:, 0]).argmax(-1) == batch.answer[:, 1]).float().mean())
+
+
+@torch.no_grad()
+def probe_teacher(model: Student, batch: Batch) -> float:
+    """Share of the batch whose whole chain and answer are predicted, token by token, given the true ones before."""
+    cache = DynamicCache()
+    hidden, _ = forward(model, model.embed(batch.prompt), batch.prompt_mask, cache)
+    inputs = batch.chain[:, :-1].clamp(min=0)
+    rest, _ = forward(model, model.embed(inputs), grow(batch.prompt_mask, inputs.shape[1]), fork(cache))
+    guess = model.unembed(torch.cat([hidden[:, -1:], rest], dim=1).contiguous()).argmax(-1)
+    return float(((guess == batch.chain) | (batch.chain < 0)).all(1).float().mean())
+
+
+def probe_problems(tokenizer: Tokenizer, n: int = 256) -> Batch:
+    """Unseen triples for the learning curve (the reported accuracies come from `eval`, on other problems)."""
+    return encode(list(islice(stream("test", 10_007), n)), tokenizer)
+
+
+def save_checkpoint(model: Student, tokenizer: Tokenizer, spec: TrainSpec, folder: Path, card: dict[str, Any]) -> None:
+    """Public format: one safetensors file of the full model, the tokenizer's files, the base's config.json, and our card in codi.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.detach().contiguous().cpu() for k, v in model.state_dict().items() if k != "codi.lm_head.weight"}  # tied to the embedding
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    save_tokenizer(tokenizer, folder)
+    (folder / "config.json").write_text(json.dumps(model.codi.config.to_diff_dict(), indent=2, sort_keys=True) + "\n")
+    facts = {"prompt_format": "answer-only", "rope_rounding": "none", "lora_alpha": None, "training": {**asdict(spec), "key": key_of(spec)}, **card}
+    (folder / "codi.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+@dataclass
+class State:
+    """What a killed run needs to go on: kept in ``<out>/state.pt``, with the learning curve beside it."""
+
+    step: int
+    seconds: float
+    curve: list[dict[str, float]]
+
+
+def save_state(path: Path, spec: TrainSpec, model: Student, optimizer: torch.optim.Optimizer, state: State) -> None:
+    partial = path.with_suffix(".tmp")
+    held = replace(spec, steps=0)
+    torch.save(
+        {"spec": key_of(held), "model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": state.step, "seconds": state.seconds, "curve": state.curve},
+        partial,
+    )
+    partial.replace(path)
+
+
+def load_state(path: Path, spec: TrainSpec, model: Student, optimizer: torch.optim.Optimizer) -> State:
+    if not path.exists():
+        return State(0, 0.0, [])
+    saved = torch.load(path, weights_only=True)
+    if saved["spec"] != key_of(replace(spec, steps=0)):
+        raise InputError(f"{path} belongs to a run with other settings. Choose another --out folder, or delete this one to start again.")
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return State(saved["step"], saved["seconds"], saved["curve"])
+
+
+def move(batch: Batch, device: str) -> Batch:
+    return Batch(**{name: getattr(batch, name).to(device) for name in Batch.__dataclass_fields__})
+
+
+def train(spec: TrainSpec, out: Path, device: str = "cpu", report: Callable[[dict[str, float]], None] = lambda row: None, every: int = 100) -> Path:
+    """Runs or resumes ``spec`` in ``out``; returns the folder of the finished checkpoint (``out/checkpoint``)."""
+    tokenizer = make_tokenizer(spec)
+    numbers = [tokenizer.token_to_id(str(n)) for n in range(MAX_VALUE + 1)]
+    model = Student(make_config(spec, tokenizer), numbers, spec.seed).to(device)
+    optimizer = torch.optim.AdamW(parameter_groups(model, spec.weight_decay), lr=spec.lr, betas=(0.9, 0.98))
+    out.mkdir(parents=True, exist_ok=True)
+    state = load_state(out / "state.pt", spec, model, optimizer)
+    held_out = move(probe_problems(tokenizer), device)
+    started, sums, counted = time.monotonic() - state.seconds, {}, 0
+    stream_of: Iterator[Batch] = batches(tokenizer, spec.batch, spec.seed, first=state.step)
+    for step in range(state.step, spec.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(spec, step)
+        loss = losses(model, move(next(stream_of), device), spec.passes, spec.distill_factor, spec.step_weight, step < spec.teacher_steps)
+        optimizer.zero_grad()
+        loss.total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip)
+        optimizer.step()
+        counted += 1
+        for name in ("student", "teacher", "distill", "steps"):
+            sums[name] = sums.get(name, 0.0) + getattr(loss, name).item()
+        if (step + 1) % every == 0 or step + 1 == spec.steps:
+            row = {"step": step + 1.0, "seconds": time.monotonic() - started, **{k: v / counted for k, v in sums.items()}}
+            row |= {"teacher_right": probe_teacher(model, held_out)}
+            row |= {f"right_{p}": probe(model, held_out, p, tokenizer) for p in (0, spec.passes)}
+            state = State(step + 1, row["seconds"], [*state.curve, row])
+            save_state(out / "state.pt", spec, model, optimizer, state)
+            report(row)
+            sums, counted = {}, 0
+    save_checkpoint(model, tokenizer, spec, out / "checkpoint", {"curve": state.curve, "wall_seconds": round(state.seconds), "device": device})
+    return out / "checkpoint"
