@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from codi_core.problems.stories import CHAINS, GROUPS, PERCENT, PERCENT_ONE, RATE_EXTRA, RATES, SUFFIXES, Setting, Slot
+from codi_core.problems.stories import CHAINS, GROUPS, PERCENT, PERCENT_ONE, RATE_EXTRA, RATES, SUFFIXES, Setting, Slot, Story
 
 Split = Literal["train", "test", "means", "select", "confirm", "wordings"]
 Family = Literal["group", "percent", "chain", "rate"]
@@ -176,16 +176,22 @@ def _rate(rng: random.Random) -> _Draft | None:
         return None
     v = {"r": r, "h": h, "d": d}
     steps = [(f"{r}*{h}", day), (f"{day}*{d}", total)]
-    first, second, ask = story.slots
     if rng.random() < 0.5:
         return _Draft(story.id, story.slots, (v,) * 3, tuple(steps), (r, h, d))
+    return _rate_extra(rng, story, v, steps, total)
+
+
+def _rate_extra(rng: random.Random, story: Story, v: dict[str, int], steps: list[tuple[str, int]], total: int) -> _Draft | None:
+    """The third step of a rate story: something on top, or something lost."""
+    first, second, ask = story.slots
     e, minus = rng.randint(1, 30), rng.random() < 0.5
     result = total - e if minus else total + e
     if result < 1:
         return None
     steps.append((f"{total}{'-' if minus else '+'}{e}", result))
     extra = RATE_EXTRA[story.id][minus]
-    return _Draft(f"{story.id}/{'sub' if minus else 'add'}", (first, second, extra, ask), (v, v, {"e": e}, v), tuple(steps), (r, h, d, int(minus), e))
+    name, triple = f"{story.id}/{'sub' if minus else 'add'}", (v["r"], v["h"], v["d"], int(minus), e)
+    return _Draft(name, (first, second, extra, ask), (v, v, {"e": e}, v), tuple(steps), triple)
 
 
 _DRAFTS: dict[Family, Callable[[random.Random], _Draft | None]] = {"group": _group, "percent": _percent, "chain": _chain, "rate": _rate}
@@ -194,7 +200,8 @@ _DRAFTS: dict[Family, Callable[[random.Random], _Draft | None]] = {"group": _gro
 def realise(draft: _Draft, family: Family, phrases: tuple[int, ...], suffix: str) -> Problem:
     """The draft in words: phrase ``phrases[i]`` in slot i, then the suffix."""
     text = " ".join(
-        slot[i].format(**{k: Count(v) for k, v in values.items()}) for slot, i, values in zip(draft.slots, phrases, draft.values, strict=True)
+        slot[i].format(**{k: Count(v) for k, v in values.items()})
+        for slot, i, values in zip(draft.slots, phrases, draft.values, strict=True)
     )
     text = text[0].upper() + text[1:]
     template = f"{family}/{draft.story}/{'.'.join(map(str, phrases))}"

@@ -56,7 +56,7 @@ def _group(name: str, one: str, join: str, leave: str, bring: str, ask: str, man
         bring,
         f"Then every {one} in the {name} brings {{z:new {one}|new {plural}}}.",
         f"After that each {one} invites {{z:friend}} who also become {plural}.",
-        f"Later each one of them persuades {{z:more person|more people}} to come along.",
+        "Later each one of them persuades {z:more person|more people} to come along.",
     )
     asked = (
         ask,
@@ -156,7 +156,11 @@ PERCENT: tuple[Story, ...] = (
         "promotion",
         (
             ("Out of {n} employees in a company,", "In a company of {n} employees,", "A company has {n} employees, and"),
-            ("{p}% got promoted while {q}% received bonus.", "{p}% were promoted and {q}% got a bonus.", "a promotion went to {p}% and a bonus to {q}%."),
+            (
+                "{p}% got promoted while {q}% received bonus.",
+                "{p}% were promoted and {q}% got a bonus.",
+                "a promotion went to {p}% and a bonus to {q}%.",
+            ),
             (
                 "How many employees did not get either a promotion or a bonus?",
                 "How many of them got neither a promotion nor a bonus?",
@@ -169,7 +173,11 @@ PERCENT: tuple[Story, ...] = (
         (
             ("Out of {n} books in a library,", "In a library of {n} books,", "A library owns {n} books, and"),
             ("{p}% are novels while {q}% are comics.", "{p}% are novels and {q}% are comics.", "the novels are {p}% and the comics {q}%."),
-            ("How many books are neither novels nor comics?", "How many of the books are something else?", "How many books belong to no such shelf?"),
+            (
+                "How many books are neither novels nor comics?",
+                "How many of the books are something else?",
+                "How many books belong to no such shelf?",
+            ),
         ),
     ),
     Story(
@@ -216,7 +224,11 @@ CHAINS: tuple[Setting, ...] = (
         ("He buys {n:more apple}.", "He picks {n:more apple}.", "A friend hands him {n:apple}."),
         ("He eats {n:apple}.", "He gives away {n:apple}.", "He loses {n:apple}."),
         ("Then he gets {n} times as many.", "After a harvest he has {n} times as many.", "The pile grows to {n} times its size."),
-        ("He shares them equally among {n:bag} and keeps one bag.", "He fills {n:equal bag} and keeps only one.", "Of {n:equal part} he keeps one."),
+        (
+            "He shares them equally among {n:bag} and keeps one bag.",
+            "He fills {n:equal bag} and keeps only one.",
+            "Of {n:equal part} he keeps one.",
+        ),
         ("How many apples does Tom have now?", "How many apples does he have in the end?", "Count his apples."),
     ),
     Setting(
@@ -225,7 +237,11 @@ CHAINS: tuple[Setting, ...] = (
         ("She buys {n:more book}.", "She is given {n:more book}.", "The postman brings {n:book}."),
         ("She sells {n:book}.", "She lends out {n:book}.", "Her brother takes {n:book}."),
         ("Then her collection becomes {n} times as large.", "Later she owns {n} times as many.", "The shelf grows to {n} times its size."),
-        ("She sorts them equally into {n:box|boxes} and keeps one box.", "She fills {n:equal box|equal boxes} and keeps only one.", "Of {n:equal part} she keeps one."),
+        (
+            "She sorts them equally into {n:box|boxes} and keeps one box.",
+            "She fills {n:equal box|equal boxes} and keeps only one.",
+            "Of {n:equal part} she keeps one.",
+        ),
         ("How many books does Anna have now?", "How many books does she have in the end?", "Count her books."),
     ),
     Setting(
@@ -234,7 +250,11 @@ CHAINS: tuple[Setting, ...] = (
         ("He earns {n:more coin}.", "He finds {n:more coin}.", "His aunt sends {n:coin}."),
         ("He spends {n:coin}.", "He pays {n:coin}.", "A thief takes {n:coin}."),
         ("Then his money grows to {n} times as much.", "Later he has {n} times as much.", "The purse grows to {n} times its size."),
-        ("He splits them equally among {n:friend} and keeps one share.", "He makes {n:equal share} and keeps only one.", "Of {n:equal part} he keeps one."),
+        (
+            "He splits them equally among {n:friend} and keeps one share.",
+            "He makes {n:equal share} and keeps only one.",
+            "Of {n:equal part} he keeps one.",
+        ),
         ("How many coins does Ben have now?", "How many coins does he have in the end?", "Count his coins."),
     ),
     Setting(
@@ -242,8 +262,16 @@ CHAINS: tuple[Setting, ...] = (
         ("A bus carries {n:passenger}.", "There are {n:passenger} on a bus.", "A bus sets off with {n:passenger}."),
         ("At a stop {n:passenger} get on.", "Then {n:more passenger} board.", "The bus picks up {n:passenger}."),
         ("At a stop {n:passenger} get off.", "Then {n:passenger} leave.", "The bus sets down {n:passenger}."),
-        ("At the station the number becomes {n} times as large.", "Later there are {n} times as many.", "The crowd grows to {n} times its size."),
-        ("They change equally into {n:bus|buses} and we follow one.", "They fill {n:equal bus|equal buses} and we follow one.", "Of {n:equal part} one stays."),
+        (
+            "At the station the number becomes {n} times as large.",
+            "Later there are {n} times as many.",
+            "The crowd grows to {n} times its size.",
+        ),
+        (
+            "They change equally into {n:bus|buses} and we follow one.",
+            "They fill {n:equal bus|equal buses} and we follow one.",
+            "Of {n:equal part} one stays.",
+        ),
         ("How many passengers are on the bus now?", "How many passengers are there in the end?", "Count the passengers."),
     ),
     Setting(
@@ -251,8 +279,16 @@ CHAINS: tuple[Setting, ...] = (
         ("A pond holds {n:fish|fish}.", "There are {n:fish|fish} in a pond.", "A pond begins with {n:fish|fish}."),
         ("A farmer adds {n:fish|fish}.", "Then {n:more fish|more fish} are put in.", "The river brings {n:fish|fish}."),
         ("A bird takes {n:fish|fish}.", "Then {n:fish|fish} are caught.", "The river carries off {n:fish|fish}."),
-        ("In spring the number becomes {n} times as large.", "Later there are {n} times as many.", "The shoal grows to {n} times its size."),
-        ("They are moved equally into {n:pond} and we watch one pond.", "They fill {n:equal pond} and we watch one.", "Of {n:equal part} one stays."),
+        (
+            "In spring the number becomes {n} times as large.",
+            "Later there are {n} times as many.",
+            "The shoal grows to {n} times its size.",
+        ),
+        (
+            "They are moved equally into {n:pond} and we watch one pond.",
+            "They fill {n:equal pond} and we watch one.",
+            "Of {n:equal part} one stays.",
+        ),
         ("How many fish are in the pond now?", "How many fish are there in the end?", "Count the fish."),
     ),
     Setting(
@@ -261,7 +297,11 @@ CHAINS: tuple[Setting, ...] = (
         ("She bakes {n:more cookie}.", "She adds {n:more cookie}.", "Her helper brings {n:cookie}."),
         ("She sells {n:cookie}.", "She burns {n:cookie}.", "A dog steals {n:cookie}."),
         ("Then she makes {n} times as many.", "Later she has {n} times as many.", "The tray grows to {n} times its size."),
-        ("She puts them equally on {n:plate} and keeps one plate.", "She fills {n:equal plate} and keeps only one.", "Of {n:equal part} she keeps one."),
+        (
+            "She puts them equally on {n:plate} and keeps one plate.",
+            "She fills {n:equal plate} and keeps only one.",
+            "Of {n:equal part} she keeps one.",
+        ),
         ("How many cookies does the baker have now?", "How many cookies does she have in the end?", "Count her cookies."),
     ),
 )
@@ -279,7 +319,11 @@ RATES: tuple[Story, ...] = (
         "reader",
         (
             ("Mia reads {r:page} per hour.", "Every hour Mia reads {r:page}.", "The pace of Mia is {r:page} an hour."),
-            ("She reads {h:hour} a day for {d:day}.", "She reads for {h:hour} each day on {d:day}.", "She sits down for {h:hour} daily, {d:day} long."),
+            (
+                "She reads {h:hour} a day for {d:day}.",
+                "She reads for {h:hour} each day on {d:day}.",
+                "She sits down for {h:hour} daily, {d:day} long.",
+            ),
             ("How many pages does she read?", "How many pages are read in all?", "Count the pages."),
         ),
     ),
@@ -287,7 +331,11 @@ RATES: tuple[Story, ...] = (
         "shop",
         (
             ("A ticket costs {r:dollar}.", "One ticket is sold for {r:dollar}.", "The price of a ticket is {r:dollar}."),
-            ("A class buys {h:ticket} on each of {d:day}.", "On {d:day} a class buys {h:ticket} each day.", "A class takes {h:ticket} daily, {d:day} long."),
+            (
+                "A class buys {h:ticket} on each of {d:day}.",
+                "On {d:day} a class buys {h:ticket} each day.",
+                "A class takes {h:ticket} daily, {d:day} long.",
+            ),
             ("How many dollars does it pay?", "How many dollars are paid in all?", "Count the dollars."),
         ),
     ),
@@ -295,7 +343,11 @@ RATES: tuple[Story, ...] = (
         "garden",
         (
             ("A row holds {r:plant}.", "In every row there are {r:plant}.", "A row is filled with {r:plant}."),
-            ("A field has {h:row} and there are {d:field}.", "There are {d:field} with {h:row} each.", "Count {h:row} a field and {d:field}."),
+            (
+                "A field has {h:row} and there are {d:field}.",
+                "There are {d:field} with {h:row} each.",
+                "Count {h:row} a field and {d:field}.",
+            ),
             ("How many plants are there?", "How many plants grow in all?", "Count the plants."),
         ),
     ),

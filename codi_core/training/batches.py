@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from codi_core.problems.generate import Problem, stream
-from codi_core.training.tokenizer import BOT, EOS, EOT, PAD
+from codi_core.training.tokenizer import BOT, EOS, EOT, PAD, token_id
 
 MAX_STEPS = 4
 IGNORE = -100
@@ -41,16 +41,16 @@ def pad(rows: list[list[int]], value: int, left: bool = False) -> torch.Tensor:
 
 
 def encode(problems: list[Problem], tokenizer: Tokenizer) -> Batch:
-    eos, bot, eot, pad_id = (tokenizer.token_to_id(t) for t in (EOS, BOT, EOT, PAD))
-    prompts = [e.ids + [eos, bot] for e in tokenizer.encode_batch([p.question for p in problems])]
+    eos, bot, eot, pad_id = (token_id(tokenizer, t) for t in (EOS, BOT, EOT, PAD))
+    prompts = [[*e.ids, eos, bot] for e in tokenizer.encode_batch([p.question for p in problems])]
     cots = [e.ids for e in tokenizer.encode_batch([p.cot for p in problems], add_special_tokens=False)]
     answers = [e.ids for e in tokenizer.encode_batch([str(p.answer) for p in problems], add_special_tokens=False)]
-    values = [[tokenizer.token_to_id(str(s.value)) for s in p.steps] for p in problems]
+    values = [[token_id(tokenizer, str(s.value)) for s in p.steps] for p in problems]
     prompt = pad(prompts, pad_id, left=True)
     return Batch(
         prompt=prompt,
-        prompt_mask=(prompt != pad_id).long(),
-        chain=pad([c + [eot, *a, eos] for c, a in zip(cots, answers, strict=True)], IGNORE),
+        prompt_mask=prompt.ne(pad_id).long(),
+        chain=pad([[*c, eot, *a, eos] for c, a in zip(cots, answers, strict=True)], IGNORE),
         chain_eot=torch.tensor([len(c) for c in cots]),
         answer=pad([[eot, *a, eos] for a in answers], IGNORE),
         step_values=pad([v + [IGNORE] * (MAX_STEPS - len(v)) for v in values], IGNORE),

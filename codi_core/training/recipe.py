@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+from transformers.cache_utils import DynamicLayer
 
 from codi_core.training.batches import IGNORE, MAX_STEPS, Batch
 
@@ -53,18 +54,21 @@ class Student(nn.Module):
         self.codi.model.embed_tokens.weight[ids] = rows * (0.04 / rows.std())
 
     def embed(self, ids: Tensor) -> Tensor:
-        return self.codi.model.embed_tokens(ids)
+        embedded: Tensor = self.codi.model.embed_tokens(ids)
+        return embedded
 
     def unembed(self, hidden: Tensor) -> Tensor:
         """Logits of post-norm hidden states (rows, d); rows are contiguous by construction."""
-        return self.codi.lm_head(hidden)
+        logits: Tensor = self.codi.lm_head(hidden)
+        return logits
 
 
 def fork(cache: DynamicCache) -> DynamicCache:
     """A cache that continues from ``cache``; growing it concatenates, so the shared prompt is never written."""
     copy = DynamicCache()
-    for i, layer in enumerate(cache.layers):
-        copy.update(layer.keys, layer.values, i)
+    for number, layer in enumerate(cache.layers):
+        assert isinstance(layer, DynamicLayer) and layer.keys is not None and layer.values is not None
+        copy.update(layer.keys, layer.values, number)
     return copy
 
 
@@ -72,7 +76,12 @@ def forward(model: Student, embeds: Tensor, mask: Tensor, cache: DynamicCache, s
     """Post-norm hidden states (batch, new, d) of ``embeds`` after what ``cache`` holds; ``mask`` (batch, old + new)."""
     positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -embeds.shape[1] :]
     out = model.codi.model(
-        inputs_embeds=embeds, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, output_hidden_states=states
+        inputs_embeds=embeds,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        output_hidden_states=states,
     )
     return out.last_hidden_state, out.hidden_states or ()
 
@@ -107,8 +116,9 @@ def think(model: Student, batch: Batch, h_bot: Tensor, cache: DynamicCache, pass
 
 
 def step_loss(model: Student, latents: list[Tensor], values: Tensor) -> Tensor:
-    """SIM-CoT: the latent at index j + 1 must unembed to the value of step j (1-based)."""
-    return sum((cross_entropy(model, latents[j + 2], values[:, j]) for j in range(MAX_STEPS) if bool((values[:, j] != IGNORE).any())), torch.zeros(()))
+    """SIM-CoT: the latent at index j + 1 must unembed to the value of step j, counted from 1."""
+    present = [j for j in range(MAX_STEPS) if bool(values[:, j].ne(IGNORE).any())]
+    return torch.stack([cross_entropy(model, latents[j + 2], values[:, j]) for j in present]).sum()
 
 
 def losses(model: Student, batch: Batch, passes: int, distill_factor: float, step_weight: float, teacher_only: bool) -> Losses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,15 +14,17 @@ from typing import Any, ClassVar
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from transformers import LlamaConfig
+from transformers import DynamicCache, LlamaConfig
 
 from codi_core.errors import InputError
 from codi_core.keys import key_of
 from codi_core.problems.generate import MAX_VALUE, stream
 from codi_core.training.batches import Batch, batches, encode
 from codi_core.training.recipe import Student, fork, forward, grow, losses, think
-from codi_core.training.tokenizer import BOS, EOS, EOT, PAD, save_tokenizer, train_tokenizer
-from transformers import DynamicCache
+from codi_core.training.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id, train_tokenizer
+
+Row = dict[str, float]
+LOSSES = ("student", "teacher", "distill", "steps")
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,9 @@ def make_config(spec: TrainSpec, tokenizer: Tokenizer) -> LlamaConfig:
         max_position_embeddings=32_768,
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.token_to_id(BOS),
-        eos_token_id=tokenizer.token_to_id(EOS),
-        pad_token_id=tokenizer.token_to_id(PAD),
+        bos_token_id=token_id(tokenizer, BOS),
+        eos_token_id=token_id(tokenizer, EOS),
+        pad_token_id=token_id(tokenizer, PAD),
         architectures=["LlamaForCausalLM"],
         dtype="float32",
     )
@@ -102,7 +104,7 @@ def parameter_groups(model: Student, decay: float) -> list[dict[str, Any]]:
 
 
 @torch.no_grad()
-def probe(model: Student, batch: Batch, passes: int, tokenizer: Tokenizer) -> float:
+def probe(model: Student, batch: Batch, passes: int) -> float:
     """Share of the batch whose first answer token is right after ``passes`` latent passes."""
     cache = DynamicCache()
     hidden, _ = forward(model, model.embed(batch.prompt), batch.prompt_mask, cache)
@@ -130,11 +132,19 @@ def probe_problems(tokenizer: Tokenizer, n: int = 256) -> Batch:
 def save_checkpoint(model: Student, tokenizer: Tokenizer, spec: TrainSpec, folder: Path, card: dict[str, Any]) -> None:
     """Public format: one safetensors file of the full model, the tokenizer's files, the base's config.json, and our card in codi.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: v.detach().contiguous().cpu() for k, v in model.state_dict().items() if k != "codi.lm_head.weight"}  # tied to the embedding
+    weights = {
+        k: v.detach().contiguous().cpu() for k, v in model.state_dict().items() if k != "codi.lm_head.weight"
+    }  # tied to the embedding
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     save_tokenizer(tokenizer, folder)
     (folder / "config.json").write_text(json.dumps(model.codi.config.to_diff_dict(), indent=2, sort_keys=True) + "\n")
-    facts = {"prompt_format": "answer-only", "rope_rounding": "none", "lora_alpha": None, "training": {**asdict(spec), "key": key_of(spec)}, **card}
+    facts = {
+        "prompt_format": "answer-only",
+        "rope_rounding": "none",
+        "lora_alpha": None,
+        "training": {**asdict(spec), "key": key_of(spec)},
+        **card,
+    }
     (folder / "codi.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
@@ -144,14 +154,21 @@ class State:
 
     step: int
     seconds: float
-    curve: list[dict[str, float]]
+    curve: list[Row]
 
 
 def save_state(path: Path, spec: TrainSpec, model: Student, optimizer: torch.optim.Optimizer, state: State) -> None:
     partial = path.with_suffix(".tmp")
     held = replace(spec, steps=0)
     torch.save(
-        {"spec": key_of(held), "model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": state.step, "seconds": state.seconds, "curve": state.curve},
+        {
+            "spec": key_of(held),
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": state.step,
+            "seconds": state.seconds,
+            "curve": state.curve,
+        },
         partial,
     )
     partial.replace(path)
@@ -172,35 +189,48 @@ def move(batch: Batch, device: str) -> Batch:
     return Batch(**{name: getattr(batch, name).to(device) for name in Batch.__dataclass_fields__})
 
 
-def train(spec: TrainSpec, out: Path, device: str = "cpu", report: Callable[[dict[str, float]], None] = lambda row: None, every: int = 100) -> Path:
-    """Runs or resumes ``spec`` in ``out``; returns the folder of the finished checkpoint (``out/checkpoint``)."""
+def update(model: Student, optimizer: torch.optim.Optimizer, batch: Batch, spec: TrainSpec, step: int) -> dict[str, float]:
+    """One step of training; returns its losses."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(spec, step)
+    loss = losses(model, batch, spec.passes, spec.distill_factor, spec.step_weight, teacher_only=step < spec.teacher_steps)
+    optimizer.zero_grad()
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip)
+    optimizer.step()
+    return {name: getattr(loss, name).item() for name in LOSSES}
+
+
+def measure(model: Student, held_out: Batch, passes: int) -> dict[str, float]:
+    """The held-out half of a learning curve's row."""
+    right = {f"right_{p}": probe(model, held_out, p) for p in (0, passes)}
+    return {"teacher_right": probe_teacher(model, held_out), **right}
+
+
+def train(spec: TrainSpec, out: Path, device: str = "cpu", report: Callable[[Row], None] = lambda row: None, every: int = 100) -> Path:
+    """Runs or resumes ``spec`` in ``out``; returns the folder of the finished checkpoint (``out/checkpoint``).
+
+    ``report`` gets a row of the learning curve every ``every`` steps, when the state is saved too. Raises InputError when ``out`` holds
+    the state of other settings.
+    """
     tokenizer = make_tokenizer(spec)
-    numbers = [tokenizer.token_to_id(str(n)) for n in range(MAX_VALUE + 1)]
+    numbers = [token_id(tokenizer, str(n)) for n in range(MAX_VALUE + 1)]
     model = Student(make_config(spec, tokenizer), numbers, spec.seed).to(device)
     optimizer = torch.optim.AdamW(parameter_groups(model, spec.weight_decay), lr=spec.lr, betas=(0.9, 0.98))
     out.mkdir(parents=True, exist_ok=True)
     state = load_state(out / "state.pt", spec, model, optimizer)
     held_out = move(probe_problems(tokenizer), device)
-    started, sums, counted = time.monotonic() - state.seconds, {}, 0
-    stream_of: Iterator[Batch] = batches(tokenizer, spec.batch, spec.seed, first=state.step)
+    feed = batches(tokenizer, spec.batch, spec.seed, first=state.step)
+    started, seen = time.monotonic() - state.seconds, list[Row]()
     for step in range(state.step, spec.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(spec, step)
-        loss = losses(model, move(next(stream_of), device), spec.passes, spec.distill_factor, spec.step_weight, step < spec.teacher_steps)
-        optimizer.zero_grad()
-        loss.total.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip)
-        optimizer.step()
-        counted += 1
-        for name in ("student", "teacher", "distill", "steps"):
-            sums[name] = sums.get(name, 0.0) + getattr(loss, name).item()
+        seen.append(update(model, optimizer, move(next(feed), device), spec, step))
         if (step + 1) % every == 0 or step + 1 == spec.steps:
-            row = {"step": step + 1.0, "seconds": time.monotonic() - started, **{k: v / counted for k, v in sums.items()}}
-            row |= {"teacher_right": probe_teacher(model, held_out)}
-            row |= {f"right_{p}": probe(model, held_out, p, tokenizer) for p in (0, spec.passes)}
+            means = {name: sum(row[name] for row in seen) / len(seen) for name in LOSSES}
+            row = {"step": step + 1.0, "seconds": time.monotonic() - started, **means, **measure(model, held_out, spec.passes)}
             state = State(step + 1, row["seconds"], [*state.curve, row])
             save_state(out / "state.pt", spec, model, optimizer, state)
             report(row)
-            sums, counted = {}, 0
-    save_checkpoint(model, tokenizer, spec, out / "checkpoint", {"curve": state.curve, "wall_seconds": round(state.seconds), "device": device})
+            seen.clear()
+    card = {"curve": state.curve, "wall_seconds": round(state.seconds), "device": device}
+    save_checkpoint(model, tokenizer, spec, out / "checkpoint", card)
     return out / "checkpoint"

@@ -40,14 +40,25 @@ def train_tokenizer(texts: Iterable[str], words: int) -> Tokenizer:
     tokenizer.pre_tokenizer = _splitter()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([BOS, EOS, PAD, BOT, EOT])
-    bos_id = tokenizer.token_to_id(BOS)
+    bos_id = token_id(tokenizer, BOS)
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, bos_id)])
     return tokenizer
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    found = tokenizer.token_to_id(token)
+    assert found is not None, f"{token!r} is not a token of the bundled tokenizer"
+    return int(found)
+
+
 def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes the files every Hugging Face fast tokenizer is loaded from."""
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, additional_special_tokens=[BOT, EOT], clean_up_tokenization_spaces=False
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        additional_special_tokens=[BOT, EOT],
+        clean_up_tokenization_spaces=False,
     )
     fast.save_pretrained(folder)
