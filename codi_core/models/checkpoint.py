@@ -195,11 +195,10 @@ class _Ledger:
         """A plain tensor, or the base layer's weight plus its LoRA product: A [r in], B [out r], Conv1D weights are [in out]."""
         module, _, leaf = name.rpartition(".")
         wrapped = f"{module}.base_layer.{leaf}"
-        stored = wrapped if wrapped in self.unused else name
         down_name, up_name = f"{module}.lora_A.default.weight", f"{module}.lora_B.default.weight"
         if leaf != "weight" or not {down_name, up_name} & self.unused.keys():
-            return self.take(stored, shape)
-        weight, down, up = self.take(stored, shape), self.take(down_name, None), self.take(up_name, None)
+            return self.take(wrapped if wrapped in self.unused else name, shape)
+        weight, down, up = self.take(wrapped, shape), self.take(down_name, None), self.take(up_name, None)
         if weight is None or down is None or up is None:
             return None
         expected = (shape[1], shape[0]) if is_conv1d else tuple(shape)

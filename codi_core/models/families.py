@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -56,7 +57,7 @@ def empty_model(base_config: dict[str, Any], vocab_size: int) -> nn.Module:
             model: nn.Module = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
                 config, attn_implementation=ATTENTION, dtype=torch.float32
             )
-    except (ValueError, TypeError, KeyError) as error:
+    except (StrictDataclassError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"The base config cannot be used: {error}") from error
     return model.eval().requires_grad_(False)
 
