@@ -129,6 +129,32 @@ class LensGrid:
     tracked_prob: Floats
     """``[index depth m]``"""
 
+    def prob_of(self, tracked: TrackedToken) -> Floats:
+        """``[index depth]``: probability of any of its spellings."""
+        total: Floats = self.tracked_prob[..., self._columns(tracked)].sum(-1)
+        return total
+
+    def rank_of(self, tracked: TrackedToken) -> Ints:
+        """``[index depth]``: rank of its likeliest spelling."""
+        best: Ints = self.tracked_rank[..., self._columns(tracked)].min(-1)
+        return best
+
+    def _columns(self, tracked: TrackedToken) -> list[int]:
+        return [self.tracked_ids.index(token) for token in tracked.ids]
+
+
+@dataclass(frozen=True)
+class TrackedToken:
+    """Something a person follows through a grid: one or more spellings of it, each one token."""
+
+    text: str
+    """As it was asked for."""
+    ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    """The spellings, decoded."""
+    note: str
+    """Why it is not all of ``text``; empty when it is."""
+
 
 @dataclass(frozen=True)
 class Question:
