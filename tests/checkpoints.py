@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from codi_core.engine.engine import Engine
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.models.model import CodiModel
 from codi_core.settings import Settings
+from codi_core.types import Floats
 
 FIXTURES = Path(__file__).parent / "parity" / "fixtures"
 VOCAB = {"llama": 608, "qwen3": 608, "gpt2": 604}
@@ -119,3 +121,9 @@ def load(folder: Path, **request: Any) -> CodiModel:
 def fixture_engine(name: str) -> Engine:
     """The engine on one of the three checkpoints of the public code."""
     return Engine(load(FIXTURES / name / "checkpoint", base=str(FIXTURES / name / "base")))
+
+
+def distance(ours: Floats, theirs: Floats) -> float:
+    """Relative Frobenius distance; the shapes must agree."""
+    assert ours.shape == theirs.shape
+    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))

@@ -143,7 +143,7 @@ class Cache:
         in_prefix = shared.shape[-1]
         from_prefix = _back(weights[..., :in_prefix] @ prefix.values[layer], conditions, questions)
         from_slots = _back(weights[..., in_prefix:], conditions, questions) @ self.values[layer, :, :, :end]
-        output = (from_prefix + from_slots).view(rows, heads, tokens, d_head)
+        output = (from_prefix + from_slots).reshape(rows, heads, tokens, d_head)
         return output.transpose(1, 2)
 
 

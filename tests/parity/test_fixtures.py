@@ -7,14 +7,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
 from codi_core.engine.engine import Engine
 from codi_core.engine.oracle import oracle_rollout
 from codi_core.types import Rollout, RolloutConfig
-from tests.checkpoints import FIXTURES, fixture_engine, load
+from tests.checkpoints import FIXTURES, distance, fixture_engine, load
 
 NAMES = ["gpt2-zhenyi4", "llama-cywinski", "llama-zhenyi4"]
 TOLERANCE = 1e-3
@@ -34,11 +33,6 @@ def engine(name: str) -> Engine:
 def rollouts(name: str, batch_size: int) -> list[Rollout]:
     prompts = [row["prompt"] for row in reference(name)["results"]]
     return engine(name).rollout(prompts, RolloutConfig(6, reference(name)["meta"]["max_new_tokens"]), batch_size=batch_size)
-
-
-def distance(ours: npt.NDArray[np.float32], theirs: npt.NDArray[np.float32]) -> float:
-    assert ours.shape == theirs.shape
-    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
 
 @pytest.mark.parametrize("name", NAMES)
