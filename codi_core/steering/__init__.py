@@ -1,0 +1,1 @@
+"""Mean latents, directions made from them, and the methods that push a rollout along one. Start at `methods.METHODS`."""
