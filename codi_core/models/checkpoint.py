@@ -135,7 +135,7 @@ def load_body(checkpoint: Checkpoint, model: nn.Module, embed: str, target: Targ
 
     ``embed`` names the embedding's weight. Raises CheckpointError naming every missing, unknown, misshapen and non-finite tensor.
     """
-    ledger = _Ledger(checkpoint.path, checkpoint.body)
+    ledger = _Ledger(checkpoint.path, checkpoint.body, target.device)
     state: dict[str, Tensor] = {}
     for name, expected in model.state_dict().items():
         if name == HEAD and HEAD not in checkpoint.body and target.tied:
@@ -143,7 +143,7 @@ def load_body(checkpoint: Checkpoint, model: nn.Module, embed: str, target: Targ
         is_conv1d = isinstance(model.get_submodule(name.rpartition(".")[0]), Conv1D)
         weight = ledger.take_merged(name, expected.shape, target.lora_alpha, is_conv1d)
         if weight is not None:
-            state[name] = weight.to(target.device, target.dtype, copy=True)
+            state[name] = weight.to(target.dtype, copy=True)
     ledger.close()
     if HEAD not in state or torch.equal(state[HEAD], state[embed]):
         state[HEAD] = state[embed]  # one storage
@@ -159,10 +159,10 @@ def load_projection(checkpoint: Checkpoint, d_model: int, target: Target) -> nn.
     has_norm = any(name.startswith("ln.") for name in checkpoint.projection)
     with torch.device("meta"):
         projection = Projection(d_model, d_hidden, has_norm).eval().requires_grad_(False)
-    ledger = _Ledger(checkpoint.path, {f"prj.{name}": tensor for name, tensor in checkpoint.projection.items()})
+    ledger = _Ledger(checkpoint.path, {f"prj.{name}": tensor for name, tensor in checkpoint.projection.items()}, target.device)
     taken = {name: ledger.take(f"prj.{name}", expected.shape) for name, expected in projection.state_dict().items()}
     ledger.close()
-    state = {name: tensor.to(target.device, target.dtype, copy=True) for name, tensor in taken.items() if tensor is not None}
+    state = {name: tensor.to(target.dtype, copy=True) for name, tensor in taken.items() if tensor is not None}
     projection.load_state_dict(state, assign=True)
     return projection
 
@@ -170,8 +170,10 @@ def load_projection(checkpoint: Checkpoint, d_model: int, target: Target) -> nn.
 class _Ledger:
     """Strict accounting: every tensor of a file is taken once, and everything wrong is reported together."""
 
-    def __init__(self, path: Path, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, path: Path, tensors: Mapping[str, Tensor], device: torch.device) -> None:
         self.path = path
+        self.device = device
+        """Where tensors are taken to, so that checks and merging run there."""
         self.unused = dict(tensors)
         self.missing: list[str] = []
         self.misshapen: list[str] = []
@@ -187,7 +189,8 @@ class _Ledger:
             expected = "a matrix" if shape is None else tuple(shape)
             self.misshapen.append(f"{name} {tuple(tensor.shape)}, expected {expected}")
             return None
-        if not torch.isfinite(tensor).all():
+        tensor = tensor.to(self.device)
+        if not _is_finite(tensor):
             self.not_finite.append(name)
         return tensor
 
@@ -205,8 +208,8 @@ class _Ledger:
         if down.shape[0] != up.shape[1] or (up.shape[0], down.shape[1]) != expected:
             self.misshapen.append(f"{down_name} {tuple(down.shape)} with {up_name} {tuple(up.shape)}, expected a product {expected}")
             return None
-        delta = (alpha / down.shape[0]) * (up.float() @ down.float())
-        return weight.float() + (delta.T if is_conv1d else delta)
+        left, right = (down.T, up.T) if is_conv1d else (up, down)
+        return torch.addmm(weight.float(), left.float(), right.float(), alpha=alpha / down.shape[0])
 
     def close(self) -> None:
         """Raises CheckpointError unless everything was there, used and sound."""
@@ -219,6 +222,11 @@ class _Ledger:
         found = [f"{problem}: {_listed(names)}" for problem, names in books.items() if names]
         if found:
             raise CheckpointError(f"{self.path} does not fit its base model: {'; '.join(found)}. Check the base (--base) and the file.")
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """One pass that vectorises: NaN and infinity survive a sum. Only a sum that overflows needs the slow look at every element."""
+    return bool(torch.isfinite(tensor.sum(dtype=torch.float32))) or bool(torch.isfinite(tensor).all())
 
 
 def _listed(names: Iterable[str], limit: int = 8) -> str:

@@ -245,6 +245,12 @@ def test_tensor_that_is_not_finite_is_named(tmp_path: Path, bad: float) -> None:
     refused(write(tmp_path, tensors), "NaN", "model.norm.weight")
 
 
+def test_large_finite_values_are_fine(tmp_path: Path) -> None:
+    tensors = tensors_of()
+    tensors["prj.3.bias"][:4] = 3e38  # their sum overflows
+    assert load(write(tmp_path, tensors)).projection
+
+
 def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     tensors = tensors_of()
     del tensors["codi.base_model.model.model.norm.weight"]
