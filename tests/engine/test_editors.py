@@ -139,6 +139,10 @@ def test_editor_that_changes_a_shape_is_refused_and_leaves_no_hook(llama: Engine
         def edit(self, site: Site, value: torch.Tensor) -> torch.Tensor:
             return value[:, :-1]
 
+    def hooks() -> list[int]:
+        return [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in llama.model.hf.modules()]
+
+    before = hooks()
     with pytest.raises(InterventionError, match="shape"):
         llama.rollout(QUESTIONS, CONFIG, [Broken()])
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in llama.model.hf.modules())
+    assert hooks() == before
