@@ -8,16 +8,23 @@ import torch
 from torch import Tensor
 
 from codi_core.models.model import CodiModel
+from codi_core.types import LensCard
 
 
 class Lens(ABC):
     """One way of reading residuals. Whatever the lens, the last depth is the model's own output: nothing is translated there."""
 
     name: str
+    card: LensCard | None = None
+    """Where a trained lens comes from; None for lenses that need no training."""
 
     @abstractmethod
     def transform(self, resid: Tensor, depth: int) -> Tensor:
         """``[rows d_model]`` at ``depth`` 0..L-1 → ``[rows d_model]``, to be unembedded as if it came from depth L."""
+
+    @abstractmethod
+    def linear(self, vector: Tensor, depth: int) -> Tensor:
+        """`transform` without its constant part: what it does to a difference of two residuals."""
 
     def logits(self, model: CodiModel, resid: Tensor) -> Tensor:
         """``[rows depth d_model]``, all depths 0..L → float32 logits ``[rows depth vocab]``, in one unembedding."""

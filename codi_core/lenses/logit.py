@@ -12,3 +12,6 @@ class LogitLens(Lens):
 
     def transform(self, resid: Tensor, depth: int) -> Tensor:
         return resid
+
+    def linear(self, vector: Tensor, depth: int) -> Tensor:
+        return vector

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from codi_core.errors import LensError
 from codi_core.lenses.base import Lens
 from codi_core.lenses.logit import LogitLens
+from codi_core.lenses.tuned import load_tuned
 from codi_core.models.model import CodiModel
 from codi_core.settings import Settings
 
 LENSES: dict[str, Callable[[CodiModel, str, Settings], Lens]] = {
     "logit": lambda model, variant, settings: LogitLens(),
+    "tuned": load_tuned,
 }
 """By kind: model, variant, settings → lens. A lens is named ``kind`` or ``kind:variant``."""
 

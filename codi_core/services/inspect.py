@@ -15,9 +15,10 @@ from codi_core.keys import key_of
 from codi_core.lenses.readout import lens_grid
 from codi_core.lenses.tracked import track
 from codi_core.models.prompts import clean_question
-from codi_core.problems.generate import Problem, generate, seed_prompt, team_prompt, templates
+from codi_core.problems.evalsets import as_question
+from codi_core.problems.generate import generate, seed_prompt, team_prompt, templates
 from codi_core.services.workbench import Poke, Workbench
-from codi_core.types import LensGrid, ModelSpec, Question, Rollout, RolloutConfig, TrackedToken
+from codi_core.types import LensCard, LensGrid, ModelSpec, Question, Rollout, RolloutConfig, TrackedToken
 
 MAX_PASSES = 16
 """Beyond the six of training nothing is known to be useful; this only bounds the work."""
@@ -48,6 +49,8 @@ class Inspection:
     """Without resid, keys and values."""
     grids: dict[str, LensGrid]
     """By lens name."""
+    lens_cards: dict[str, LensCard]
+    """By lens name, of those that were trained; ``card.trained_on(rollout.question)`` is worth a badge."""
     tracked: tuple[TrackedToken, ...]
     """What was asked for, then the step values of a known problem."""
     problem: Question | None
@@ -78,13 +81,14 @@ def _inspect(workbench: Workbench, request: InspectRequest, question: str, check
     tracked = tuple(track(engine.model, text) for text in dict.fromkeys([*request.tracked, *values]))
     ids = tuple(dict.fromkeys(token for item in tracked for token in item.ids))
     rollout = workbench.rollout(engine, question, RolloutConfig(request.passes), check)
-    grids = {name: lens_grid(engine.model, workbench.lens(engine, name), rollout.resid, ids) for name in request.lenses}
+    lenses = {name: workbench.lens(engine, name) for name in request.lenses}
     nothing = np.empty(0, np.float32)
     return Inspection(
         request=request,
         model=engine.model.spec,
         rollout=replace(rollout, resid=nothing, keys=nothing, values=nothing),
-        grids=grids,
+        grids={name: lens_grid(engine.model, lens, rollout.resid, ids) for name, lens in lenses.items()},
+        lens_cards={name: lens.card for name, lens in lenses.items() if lens.card},
         tracked=tracked,
         problem=problem,
         milliseconds=(time.perf_counter() - started) * 1000,
@@ -96,14 +100,3 @@ def known_problems() -> dict[str, Question]:
     """Problems whose steps we know, by their cleaned text: the two prompts of the posts, the template set, unseen problems of each kind."""
     problems = [seed_prompt(), team_prompt(), *templates(), *generate("test", 400), *generate("wordings", 200)]
     return {clean_question(problem.question): as_question(problem) for problem in problems}
-
-
-def as_question(problem: Problem) -> Question:
-    return Question(
-        id=f"{problem.template}/{'-'.join(map(str, problem.triple))}",
-        question=problem.question,
-        gold=float(problem.answer),
-        template=problem.template,
-        triple=problem.triple,
-        steps=tuple(float(step.value) for step in problem.steps),
-    )

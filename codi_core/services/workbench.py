@@ -77,6 +77,10 @@ class Workbench:
         """A lens of this model by name. Only within `run`. Raises LensError."""
         return self._lenses.get((engine.model.spec.key, name), lambda: load_lens(engine.model, name, self.settings))
 
+    def forget_lenses(self) -> None:
+        """After one was made anew. Only within `run`."""
+        self._lenses = Recent(LENSES_KEPT)
+
     def close(self) -> None:
         self.worker.close()
 

@@ -1,0 +1,68 @@
+"""services.lenses: a lens trained through the workbench is found, carded and read; splits that overlap are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codi_core.errors import DataError, LensError
+from codi_core.lenses.training import LensTrainSpec
+from codi_core.services.inspect import InspectRequest, inspect
+from codi_core.services.lenses import lens_cards, questions_of, train_lens
+from codi_core.services.workbench import Workbench
+from codi_core.settings import Settings
+from tests.checkpoints import tensors_of, write
+
+SPEC = LensTrainSpec(indices="3+5", n_questions=12, n_held_out=6, steps=4, batch=8)
+
+
+def quiet(*_: object) -> None:
+    """Progress of no interest."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write(tmp_path_factory.mktemp("lens-service") / "tiny", tensors_of(lora=False)))
+
+
+@pytest.fixture
+def workbench(tmp_path: Path) -> Iterator[Workbench]:
+    bench = Workbench(Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1))
+    yield bench
+    bench.close()
+
+
+def test_a_trained_lens_is_listed_and_read(workbench: Workbench, folder: str) -> None:
+    trained = train_lens(workbench, folder, SPEC, "test", quiet)
+    assert trained.folder == workbench.settings.cache_dir / "lenses" / "tiny" / "3+5"
+    assert [card.name for card in lens_cards(workbench, folder, "test")] == ["tuned:3+5"]
+    question = questions_of(SPEC.train_set, SPEC.n_questions, SPEC.seed)[0].question
+    seen = inspect(workbench, InspectRequest(folder, question, lenses=("logit", "tuned:3+5")), "test")
+    assert seen.grids["tuned:3+5"].lens == "tuned:3+5"
+    assert seen.grids["tuned:3+5"].top_ids[:, -1].tolist() == seen.grids["logit"].top_ids[:, -1].tolist()
+    assert seen.lens_cards["tuned:3+5"].trained_on(seen.rollout.question)
+
+
+def test_a_lens_trained_anew_replaces_the_one_in_memory(workbench: Workbench, folder: str) -> None:
+    request = InspectRequest(folder, "How many are 3 and 4?", lenses=("tuned:3+5",))
+    entropies = []
+    for seed in (0, 1):
+        train_lens(workbench, folder, replace(SPEC, seed=seed), "test", quiet)
+        entropies.append(inspect(workbench, request, "test").grids["tuned:3+5"].entropy)
+    assert (entropies[0] != entropies[1]).any()
+
+
+@pytest.mark.parametrize("held_out", ["train", "means", "train+select"])
+def test_held_out_questions_that_share_numbers_with_training_are_refused(workbench: Workbench, folder: str, held_out: str) -> None:
+    with pytest.raises(LensError, match="held-out"):
+        train_lens(workbench, folder, replace(SPEC, n_questions=200, n_held_out=200, held_out_set=held_out), "test", quiet)
+
+
+def test_questions_come_in_equal_parts_and_unknown_sets_are_named() -> None:
+    found = questions_of("train+means+templates", 10, 0)
+    assert len(found) == 10 and len({item.question for item in found}) == 10
+    with pytest.raises(DataError, match="nowhere"):
+        questions_of("train+nowhere", 10, 0)
