@@ -118,6 +118,11 @@ class Store:
                 return folder
         return None
 
+    def keys(self, kind: str) -> list[str]:
+        """Keys of all finished artifacts of a kind, unverified."""
+        folders = [folder for root in (self._bundled, self._made) for folder in (root / kind).glob("*") if _NAME.fullmatch(folder.name)]
+        return sorted({folder.name for folder in folders if (folder / META).is_file()})
+
     def read(self, kind: str, key: str) -> Artifact:
         """The artifact, every file compared with its recorded size and SHA-256; ArtifactError when it is absent, incomplete or changed."""
         folder = self.find(kind, key)
