@@ -126,15 +126,30 @@ class Steps:
     def generate(
         self, cache: Cache, first: Sequence[int], masked: Sequence[int], max_new_tokens: int, on_step: OnStep = nothing
     ) -> Generated:
-        """Feed ``first`` to every row, then take the likeliest token until eos; rows that are done leave the batch."""
+        """Feed ``first`` to every row, then take the likeliest token until eos."""
+        on_step()
+        inputs = torch.tensor(first, device=self.model.device).expand(cache.rows, -1)
+        first_logits = self._next_logits(cache, inputs, masked)
+        ids, finished = self.go_on(cache, first_logits.argmax(-1), [True] * cache.rows, masked, max_new_tokens, on_step)
+        return Generated(ids, finished, first_logits)
+
+    def go_on(
+        self,
+        cache: Cache,
+        tokens: Tensor,
+        live: Sequence[bool],
+        masked: Sequence[int],
+        max_new_tokens: int,
+        on_step: OnStep = nothing,
+    ) -> tuple[list[list[int]], list[bool]]:
+        """From the next token of every row ``[row]``, likeliest first, until eos: ids without eos, and whether it came.
+
+        Rows that are done leave the batch; those that are not ``live`` never join it.
+        """
         model, rows = self.model, list(range(cache.rows))
         ids: list[list[int]] = [[] for _ in rows]
-        finished = [False for _ in rows]
-        on_step()
-        inputs = torch.tensor(first, device=model.device).expand(cache.rows, -1)
-        logits = first_logits = self._next_logits(cache, inputs, masked)
+        finished = [not lives for lives in live]
         for count in range(1, max_new_tokens + 1):
-            tokens = logits.argmax(-1)
             for row, token in dict(zip(rows, tokens.tolist(), strict=True)).items():
                 if token == model.ids.eos:
                     finished[row] = True
@@ -148,8 +163,8 @@ class Steps:
                 cache, tokens = cache.select(kept), tokens[kept.reshape(-1)]
                 rows = [rows[place] for place in grid.reshape(-1).tolist()]
             on_step()
-            logits = self._next_logits(cache, tokens[:, None], masked)
-        return Generated(ids, finished, first_logits)
+            tokens = self._next_logits(cache, tokens[:, None], masked).argmax(-1)
+        return ids, [done and lives for done, lives in zip(finished, live, strict=True)]
 
     def forward(self, cache: Cache, embeddings: Tensor) -> Tensor:
         """One pass of the next tokens ``[row q d_model]`` over the cache, which grows by q → post-norm hidden states, same shape."""
