@@ -426,3 +426,111 @@ class DifferenceVector:
             raise InterventionError(
                 f"Vectors of different sites cannot be combined: (space, layer, raw) is {mine} here and {theirs} there."
             )
+
+
+@dataclass(frozen=True)
+class DetectionSpec:
+    """A lens read over an eval set, in an order of its own so that the first questions are a fair sample."""
+
+    kind: ClassVar[str] = "detection"
+    model: ModelSpec
+    lens: str
+    lens_key: str
+    """Key of the lens' training; empty for lenses that need none."""
+    eval_set: EvalSetSpec
+    rollout: RolloutConfig
+    top_k: int = 10
+
+    @property
+    def key(self) -> str:
+        return key_of(self)
+
+
+@dataclass(frozen=True, eq=False)
+class LensReadings:
+    """What a lens reads in the latents of many questions, question by question, so that any statistic can be asked of it later."""
+
+    spec: DetectionSpec
+    total: int
+    """Questions there will be; fewer are read while it runs, or when it was stopped."""
+    questions: tuple[Question, ...]
+    """Those read so far."""
+    targets: tuple[str, ...]
+    """``answer``, then ``step 1``, ``step 2``, … before the answer."""
+    values: Floats
+    """``[question target]``; NaN where a question has no such step."""
+    token_ids: Ints
+    """``[question target spelling]``: its one-token spellings, padded with -1; none when the value needs several tokens."""
+    top_ids: Ints
+    """``[question index depth k]``"""
+    entropy: Floats
+    """``[question index depth]``, nats."""
+    prob: Floats
+    """``[question index depth target]``, all spellings together; 0 where there is none."""
+    correct: npt.NDArray[np.bool_]
+    """``[question]``: whether the model answered it right."""
+
+    @property
+    def complete(self) -> bool:
+        return len(self.questions) == self.total
+
+
+@dataclass(frozen=True, eq=False)
+class CellMeans:
+    """Means over questions with their 95 % intervals, which know that questions of one story or with equal numbers go together."""
+
+    value: Floats
+    """``[… index depth]``"""
+    low: Floats
+    high: Floats
+    n: int
+    """Questions averaged; 0 leaves NaN."""
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionMap:
+    """How often the value of a target is among the k likeliest tokens, and how often a value of another question is."""
+
+    target: str
+    found: CellMeans
+    """``[k index depth]``, k = 1 first."""
+    permuted: CellMeans
+    """The same for values of other questions that are no value of this one."""
+    multi_token: int
+    """Questions left out because the value is no single token of this model."""
+    without: int
+    """Questions left out because they have no such step."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRun:
+    """Answers under one condition, of a whole eval set or of the part that is done. All arrays ``[question]``."""
+
+    numbers: Ints
+    """Places of the questions in the eval set."""
+    answers: tuple[str, ...]
+    parsed: npt.NDArray[np.float64]
+    """Number in the answer; NaN when there is none."""
+    outcomes: npt.NDArray[np.str_]
+    p_gold: Floats
+    """Probability of the gold answer's tokens, each after the ones before it (teacher forcing)."""
+    margin: Floats
+    """Logit of the gold answer's first token minus the best other one's."""
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        right: npt.NDArray[np.bool_] = self.outcomes == "correct"
+        return right
+
+    def joined(self, other: ScoredRun) -> ScoredRun:
+        """Both parts, this one first."""
+        names = ("numbers", "parsed", "outcomes", "p_gold", "margin")
+        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
+        return ScoredRun(answers=self.answers + other.answers, **arrays)
+
+    def sorted(self) -> ScoredRun:
+        """In the order of the eval set."""
+        order = np.argsort(self.numbers, kind="stable")
+        names = ("numbers", "parsed", "outcomes", "p_gold", "margin")
+        arrays = {name: getattr(self, name)[order] for name in names}
+        return ScoredRun(answers=tuple(self.answers[place] for place in order), **arrays)

@@ -1,0 +1,82 @@
+"""What is asked of a lens' readings, on readings made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from codi_core.evaluation.detection import detection_map, mean_entropy, mean_probability, token_set
+from codi_core.types import DetectionSpec, EvalSetSpec, LensReadings, ModelSpec, Question, RolloutConfig
+
+SPEC = DetectionSpec(ModelSpec("m", "0", "float32", "paper", "none"), "logit", "", EvalSetSpec("s", 0, 0, ""), RolloutConfig(1))
+N, INDICES, DEPTHS, K = 60, 2, 3, 4
+
+
+@pytest.fixture
+def readings() -> LensReadings:
+    """Question q has step 1 = token q and answer = token 100 + q. Cell (1, 2) reads the answer second and step 1 fourth; others junk."""
+    top = np.full((N, INDICES, DEPTHS, K), 999)
+    top[:, 1, 2, 1], top[:, 1, 2, 3] = 100 + np.arange(N), np.arange(N)
+    ids = np.full((N, 2, 2), -1)
+    ids[:, 0, 1], ids[:, 1, 0] = 100 + np.arange(N), np.arange(N)  # the spelling's place does not matter
+    prob = np.zeros((N, INDICES, DEPTHS, 2), np.float32)
+    prob[:, 1, 2, 0] = np.where(np.arange(N) < 40, 0.5, 0.1)
+    values = np.stack([100 + np.arange(N), np.arange(N)], 1).astype(np.float32)
+    questions = tuple(Question(str(q), f"q{q}", 0, f"t/{q % 5}", (q % 20,), ()) for q in range(N))
+    entropy = np.random.default_rng(0).random((N, INDICES, DEPTHS)).astype(np.float32)
+    return LensReadings(SPEC, N, questions, ("answer", "step 1"), values, ids, top, entropy, prob, np.arange(N) < 40)
+
+
+def test_a_value_is_found_from_its_rank_on_and_chance_is_not(readings: LensReadings) -> None:
+    answer, step = detection_map(readings, "answer"), detection_map(readings, "step 1")
+    assert answer.found.value[:, 1, 2].tolist() == [0, 1, 1, 1] and step.found.value[:, 1, 2].tolist() == [0, 0, 0, 1]
+    assert answer.found.value[:, 0].max() == 0 and (answer.permuted.value == 0).all()
+    assert (answer.found.n, answer.multi_token, answer.without) == (N, 0, 0)
+    assert (answer.found.low <= answer.found.value).all() and (answer.found.high >= answer.found.value).all()
+
+
+def test_missing_and_multi_token_values_are_counted_apart(readings: LensReadings) -> None:
+    readings.values[:10, 1], readings.token_ids[:10, 1] = np.nan, -1
+    readings.token_ids[10:13, 1] = -1
+    found = detection_map(readings, "step 1")
+    assert (found.found.n, found.without, found.multi_token) == (N - 13, 10, 3)
+    assert found.found.value[3, 1, 2] == 1
+
+
+def test_the_baseline_shows_a_lens_that_always_says_the_same(readings: LensReadings) -> None:
+    readings.top_ids[:, 0, 0] = [7, 8, 9, 10]  # values of questions 7 to 10, read in every question
+    found = detection_map(readings, "step 1")
+    np.testing.assert_allclose(found.found.value[3, 0, 0], 4 / N)
+    assert found.permuted.low[3, 0, 0] < 4 / N < found.permuted.high[3, 0, 0]
+    assert found.permuted.value[3, 0, 0] > 0
+
+
+def test_a_value_of_this_question_is_never_its_own_baseline(readings: LensReadings) -> None:
+    readings.values[:, 1] = readings.token_ids[:, 1, 0] = np.arange(N) % 2
+    readings.top_ids[:, 1, 2, 3] = np.arange(N) % 2
+    found = detection_map(readings, "step 1")
+    assert found.found.value[3, 1, 2] == 1 and found.permuted.value[3, 1, 2] == 0
+
+
+def test_token_sets_and_their_permutation_of_nothing(readings: LensReadings) -> None:
+    assert token_set(readings, [999]).value[0].tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert token_set(readings, [3, 4, 5]).value[3, 1, 2] == pytest.approx(3 / N)
+    assert token_set(readings, [12345]).value.max() == 0
+
+
+def test_means_by_outcome(readings: LensReadings) -> None:
+    by_subset = {subset: mean_probability(readings, "answer", subset) for subset in ("all", "correct", "wrong")}
+    assert [by_subset[name].n for name in ("all", "correct", "wrong")] == [60, 40, 20]
+    assert by_subset["correct"].value[1, 2] == pytest.approx(0.5) and by_subset["wrong"].value[1, 2] == pytest.approx(0.1)
+    everything = mean_entropy(readings)
+    np.testing.assert_allclose(everything.value, readings.entropy.mean(0), rtol=1e-5)
+    assert (everything.low < everything.value).all() and (everything.high > everything.value).all()
+
+
+def test_no_questions_give_no_numbers(readings: LensReadings) -> None:
+    readings.correct[:] = True
+    readings.token_ids[:, 1] = -1
+    assert mean_entropy(readings, "wrong").n == 0 and np.isnan(mean_entropy(readings, "wrong").value).all()
+    found = detection_map(readings, "step 1")
+    assert (found.found.n, found.multi_token) == (0, N) and np.isnan(found.found.value).all()
+    assert found.found.value.shape == found.permuted.value.shape == (K, INDICES, DEPTHS)
