@@ -534,3 +534,26 @@ class ScoredRun:
         names = ("numbers", "parsed", "outcomes", "p_gold", "margin")
         arrays = {name: getattr(self, name)[order] for name in names}
         return ScoredRun(answers=tuple(self.answers[place] for place in order), **arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class DifferenceGrid:
+    """Differences of mean residuals read through a lens, for every ordered pair of indices; zero, and saying nothing, where a = b."""
+
+    means: MeansSpec
+    n: int
+    """Questions behind the means."""
+    lens: str
+    sign: Literal["B-A", "A-B"]
+    with_bias: bool
+    """As in the post: the translator's bias is added to the difference, as if it were a residual."""
+    top_ids: Ints
+    """``[a b depth k]``"""
+    top_tokens: npt.NDArray[np.str_]
+    top_probs: Floats
+    entropy: Floats
+    """``[a b depth]``, nats."""
+    norms: Floats
+    """``[a b depth]``, of the difference itself."""
+    split_half: Floats
+    """``[a b depth]``: cosine between the differences of two halves of the questions; NaN where a = b."""
