@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codi_core.errors import InputError
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -28,6 +30,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Raises InputError for a variable that cannot be read."""
         env = os.environ if env is None else env
         given = {name: env[f"CODI_{name.upper()}"] for name in cls.__dataclass_fields__ if env.get(f"CODI_{name.upper()}")}
         return cls(
@@ -35,5 +38,11 @@ class Settings:
             model=given.get("model", cls.model),
             device=given.get("device", cls.device),
             dtype=given.get("dtype", cls.dtype),
-            threads=int(given.get("threads", cls.threads)),
+            threads=_whole("CODI_THREADS", given.get("threads", str(cls.threads))),
         )
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdecimal():
+        raise InputError(f"{name} is '{text}': give a whole number, or 0 to let torch choose.")
+    return int(text)

@@ -17,7 +17,6 @@ from codi_core.evaluation.donors import PATCHES, Patch, SwapRow, choose_donors, 
 from codi_core.evaluation.run import check_questions, clusters_of, family_of, run_eval
 from codi_core.evaluation.stats import bootstrap_interval, share
 from codi_core.keys import key_of
-from codi_core.models.load import ModelRequest
 from codi_core.problems.evalsets import EVAL_SETS, load_eval_set
 from codi_core.services.turns import OnProgress, Turns
 from codi_core.services.workbench import Poke, Workbench
@@ -33,8 +32,8 @@ Group = TypeVar("Group", bound=Hashable)
 
 @dataclass(frozen=True)
 class EvalRequest:
-    model: str | ModelRequest = ""
-    """Empty: the one of the settings."""
+    model: str = ""
+    """Name of a preset, a hub id or a folder; empty: the one of the settings."""
     eval_set: str = "bundled"
     """A name in EVAL_SETS, or a file."""
     n: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
 from codi_core.backend.worker import Check, Worker
@@ -48,8 +48,10 @@ class Recent(Generic[Key, Value]):
 class Workbench:
     """One a process. Services take it first; whatever touches a model goes through `run`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, models: Mapping[str, ModelRequest] | None = None) -> None:
+        """``models``: what a name stands for where it is more than a preset, a hub id or a folder (a base, a LoRA alpha, …)."""
         self.settings = settings
+        self._models = dict(models or {})
         self.store = Store(settings)
         self.worker = Worker()
         self._engines: Recent[ModelRequest, Engine] = Recent(MODELS_KEPT)
@@ -65,7 +67,10 @@ class Workbench:
 
     def engine(self, model: str | ModelRequest = "") -> Engine:
         """The engine on a model, loaded when it is not kept. Only within `run`. Raises ModelError and its children."""
-        request = model if isinstance(model, ModelRequest) else ModelRequest(model or self.settings.model)
+        if isinstance(model, str):
+            name = model or self.settings.model
+            model = self._models.get(name) or ModelRequest(name)
+        request = model
         return self._engines.get(request, lambda: Engine(load_model(request, self.settings)), make_room=free_cached_memory)
 
     def rollout(self, engine: Engine, question: str, config: RolloutConfig, check: Check) -> Rollout:

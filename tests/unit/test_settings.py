@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codi_core.errors import InputError
 from codi_core.keys import key_of
 from codi_core.settings import ROOT, Settings
 
@@ -59,3 +60,8 @@ def test_settings_are_frozen_and_cannot_be_hashed_into_a_key() -> None:
         Settings().model = "other"  # type: ignore[misc]
     with pytest.raises(TypeError):
         key_of(Settings())
+
+
+def test_threads_that_are_no_number_are_named() -> None:
+    with pytest.raises(InputError, match="CODI_THREADS is 'many'"):
+        Settings.from_env({"CODI_THREADS": "many"})

@@ -1,0 +1,452 @@
+"""The command line: every page's work without a browser. One function a command; what they do is in `services`.
+
+Exit codes: 0 done, 1 a check failed, 2 something was wrong with the request (the message says what), 130 stopped by Ctrl+C.
+Heavy imports are inside the commands, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from codi_core.errors import CodiError, InputError
+from codi_core.models.presets import PRESETS
+from codi_core.problems.evalsets import EVAL_SETS
+from codi_core.settings import Settings
+from codi_core.types import Mode, PromptFormat, RopeRounding, Share
+
+if TYPE_CHECKING:
+    from codi_core.services.evaluate import EvalReport
+    from codi_core.services.inspect import Inspection
+    from codi_core.services.workbench import Workbench
+
+PROGRESS_SECONDS = 10.0
+"""How often a line of progress appears where it cannot be overwritten."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = make_parser().parse_args(argv)
+    try:
+        return int(args.command(args) or 0)
+    except CodiError as error:
+        print(f"codi_core {args.name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+# Arguments
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("codi_core", description="See and steer the latent thoughts of CODI models.", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, add_arguments in (
+        ("info", info, _info_arguments),
+        ("selfcheck", selfcheck, _selfcheck_arguments),
+        ("rollout", rollout, _rollout_arguments),
+        ("lens", lens, _lens_arguments),
+        ("eval", evaluate, _eval_arguments),
+        ("train", train, _train_arguments),
+        ("train-lens", train_lens, _train_lens_arguments),
+    ):
+        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__, allow_abbrev=False)
+        add_arguments(sub)
+        sub.set_defaults(command=command, name=name)
+    return parser
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model", "what is not given comes from CODI_* variables, the preset, or the checkpoint's files")
+    group.add_argument("--model", metavar="NAME", help=f"a preset ({', '.join(PRESETS)}), a hub id, or a folder")
+    group.add_argument("--base", metavar="DIR", help="a known base's name, or a folder with config.json (and a tokenizer)")
+    group.add_argument("--lora-alpha", type=float, metavar="A", help="scale of the LoRA product; no file states it (default 32)")
+    group.add_argument("--prompt-format", choices=get_args(PromptFormat))
+    group.add_argument("--rope-rounding", choices=get_args(RopeRounding))
+    group.add_argument("--dtype", help="auto, float32, bfloat16 or float16")
+    _machine_arguments(parser)
+
+
+def _machine_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--threads", type=_whole, metavar="N", help="CPU threads; 0 lets torch choose")
+    parser.add_argument("--cache-dir", type=Path, metavar="DIR", help="where results are kept")
+
+
+def _info_arguments(parser: argparse.ArgumentParser) -> None:
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _selfcheck_arguments(parser: argparse.ArgumentParser) -> None:
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _rollout_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompts", type=Path, required=True, metavar="FILE.json", help='a JSON list of prompts: ["…", "…"]')
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where answers.json and latents.npz go")
+    _passes_argument(parser)
+    parser.add_argument("--max-new-tokens", type=_positive, default=32, metavar="N", help="longest answer (default 32)")
+    parser.add_argument("--batch-size", type=_positive, metavar="B", help="prompts a batch (default: as many as fit)")
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _lens_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompt", required=True, metavar="TEXT")
+    parser.add_argument("--lens", action="append", metavar="NAME", help="logit (default), or a tuned lens; may be repeated")
+    parser.add_argument("--track", action="append", default=[], metavar="TEXT", help="a token to follow; may be repeated")
+    _passes_argument(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _eval_arguments(parser: argparse.ArgumentParser) -> None:
+    sets = "; ".join(f"{name}: {eval_set.description}" for name, eval_set in EVAL_SETS.items())
+    parser.add_argument(
+        "--eval-set", default="bundled", metavar="NAME", help=f"{sets}; or a .jsonl, .json, .csv or .parquet file (default bundled)"
+    )
+    parser.add_argument("--n", type=_whole, default=0, metavar="N", help="questions (default: all, or 1,000 of a generated set)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which questions (default 0)")
+    _passes_argument(parser)
+    parser.add_argument("--mode", choices=get_args(Mode), default="latent", help="cot: write the chain of thought out, no passes")
+    parser.add_argument("--swap-donor", action="store_true", help="also answer with the latents of another question")
+    parser.add_argument("--max-new-tokens", type=_positive, metavar="N", help="longest answer (default 32; 128 with --mode cot)")
+    parser.add_argument("--fresh", action="store_true", help="compute again even if the result is stored")
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="bundled", help="bundled or bundled-steps (default bundled)")
+    parser.add_argument("--steps", type=_positive, metavar="N", help="steps of training (default: the preset's)")
+    parser.add_argument("--seed", type=int, metavar="S", help="default: the preset's")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the state and then the checkpoint go (default runs/PRESET)")
+    _machine_arguments(parser)
+    _json_argument(parser)
+
+
+def _train_lens_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--indices", default="all", help="all, odd, even, text, or numbers as in 3+5 (default all)")
+    parser.add_argument("--train-set", metavar="NAMES", help="eval sets or splits joined by + (default train+means)")
+    parser.add_argument("--held-out-set", metavar="NAMES", help="for the card (default select)")
+    parser.add_argument("--n", type=_positive, metavar="N", help="training questions")
+    parser.add_argument("--n-held-out", type=_positive, metavar="N")
+    parser.add_argument("--steps", type=_positive, metavar="N")
+    parser.add_argument("--batch", type=_positive, metavar="B")
+    parser.add_argument("--lr", type=float, metavar="X")
+    parser.add_argument("--seed", type=int, metavar="S")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: the cache, where lens and the Inspect page find it")
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _passes_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--passes", type=_whole, default=6, metavar="P", help="latent passes (default 6)")
+
+
+def _json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="machine-readable output only")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not _whole(text):
+        raise argparse.ArgumentTypeError("0 is too small: from 1")
+    return int(text)
+
+
+# Commands
+
+
+def info(args: argparse.Namespace) -> None:
+    """What is here: the model, its files and its device, what it was evaluated on"""
+    from codi_core.services.cards import model_card
+    from codi_core.services.evaluate import stored_evals
+    from codi_core.store import code_version
+
+    with _workbench(args) as bench:
+        card = model_card(bench, bench.settings.model, "info")
+        reports = stored_evals(bench, card.spec)
+    if args.json:
+        _print_json({"code": code_version(), "card": dataclasses.asdict(card), "evals": [report.as_json() for report in reports]})
+        return
+    heads = f"{card.n_heads} heads, {card.n_kv_heads} of keys and values"
+    curve = card.training.get("curve")
+    _print_table(
+        [
+            ("code", code_version()),
+            ("model", f"{card.spec.name} ({card.family}), key {card.key}"),
+            ("files", card.source),
+            ("sha-256", card.spec.checkpoint),
+            ("size", f"{card.parameters:,} parameters, {card.n_layers} layers of {card.d_model}, {heads}, vocabulary {card.vocab_size:,}"),
+            ("device", f"{card.device}, {card.spec.dtype}: {card.device_reason}"),
+            ("prompt", f"{card.spec.prompt_format}; rope rounding {card.spec.rope_rounding}; LoRA alpha {card.spec.lora_alpha or '–'}"),
+            ("training", f"{curve[-1]['step']:,.0f} steps, here" if curve else "not known"),
+            *(("accuracy", _report_line(report)) for report in reports),
+            ("presets", ", ".join(PRESETS)),
+            ("eval sets", ", ".join(EVAL_SETS)),
+        ]
+    )
+
+
+def selfcheck(args: argparse.Namespace) -> int:
+    """Compare the engine with a naive, cache-free oracle on a few prompts (in float32 unless --dtype says otherwise)"""
+    from codi_core.services.selfcheck import selfcheck as run
+
+    args.dtype = args.dtype or "float32"
+    with _workbench(args) as bench:
+        results = run(bench, bench.settings.model)
+    passed = all(result.passed for result in results)
+    if args.json:
+        _print_json({"passed": passed, "checks": [dataclasses.asdict(result) for result in results]})
+    else:
+        for result in results:
+            print(
+                f"{_verdict(result.passed)}  distance {result.distance:.1e}  {result.answer!r} = {result.expected!r}  {result.prompt:.60}…"
+            )
+        print(_verdict(passed))
+    return 0 if passed else 1
+
+
+def rollout(args: argparse.Namespace) -> None:
+    """Roll prompts out and write answers.json and latents.npz"""
+    from codi_core.services.rollouts import read_prompts, write_rollouts
+    from codi_core.services.turns import Turns
+    from codi_core.types import RolloutConfig
+
+    prompts = read_prompts(args.prompts)
+    with _workbench(args) as bench:
+        turns = Turns(bench, "rollout", _progress(args, "rollout"))
+        config = RolloutConfig(args.passes, args.max_new_tokens)
+        answers = write_rollouts(turns, bench.settings.model, prompts, config, args.batch_size, args.out)
+    if args.json:
+        _print_json(answers)
+        return
+    for row in answers["results"]:
+        print(f"{row['answer']!r:24} {row['prompt']:.100}")
+    print(f"{len(prompts):,} prompts → {args.out / 'answers.json'}, {args.out / 'latents.npz'}")
+
+
+def lens(args: argparse.Namespace) -> None:
+    """Show what a lens reads at every index and depth of one prompt"""
+    from codi_core.services.inspect import InspectRequest, inspect
+
+    with _workbench(args) as bench:
+        request = InspectRequest(bench.settings.model, args.prompt, args.passes, tuple(args.track), tuple(args.lens or ["logit"]))
+        inspection = inspect(bench, request, "lens")
+    if args.json:
+        _print_json(_inspection_json(inspection))
+        return
+    _print_inspection(inspection)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Measure accuracy on an eval set, with its interval; results are stored"""
+    from codi_core.services.evaluate import EvalRequest
+    from codi_core.services.evaluate import evaluate as run
+
+    with _workbench(args) as bench:
+        request = EvalRequest(
+            model=bench.settings.model,
+            eval_set=args.eval_set,
+            n=args.n,
+            seed=args.seed,
+            passes=args.passes,
+            mode=args.mode,
+            swap_donor=args.swap_donor,
+            max_new_tokens=args.max_new_tokens,
+        )
+        report = run(bench, request, _progress(args, "eval"), fresh=args.fresh)
+    if args.json:
+        _print_json(report.as_json())
+    else:
+        _print_report(report)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a bundled model from scratch; run the same command again to resume"""
+    from codi_core.device import choose_device, set_threads
+    from codi_core.training.run import TRAIN_PRESETS
+    from codi_core.training.run import train as run
+
+    if args.preset not in TRAIN_PRESETS:
+        raise InputError(f"Unknown preset '{args.preset}': use {' or '.join(TRAIN_PRESETS)}.")
+    settings = _settings(args)
+    set_threads(settings.threads)
+    changes = {name: value for name in ("steps", "seed") if (value := getattr(args, name)) is not None}
+    spec = dataclasses.replace(TRAIN_PRESETS[args.preset], **changes)
+    out = args.out or Path("runs") / args.preset
+
+    def report(row: dict[str, float]) -> None:
+        rates = "  ".join(f"{name} {value:.3f}" for name, value in row.items() if name not in ("step", "seconds"))
+        line = json.dumps(row) if args.json else f"step {row['step']:,.0f} / {spec.steps:,}  {row['seconds']:,.0f} s  {rates}"
+        print(line, flush=True)
+
+    try:
+        folder = run(spec, out, str(choose_device(settings.device).device), report)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error}") from error
+    if args.json:
+        _print_json({"checkpoint": str(folder)})
+        return
+    print(f"Checkpoint in {folder}. Try it: python -m codi_core eval --model {folder}")
+
+
+def train_lens(args: argparse.Namespace) -> None:
+    """Train a tuned lens of a model; run the same command again to resume"""
+    from codi_core.lenses.training import LensTrainSpec
+    from codi_core.services.lenses import train_lens as run
+
+    names = {"n": "n_questions"}
+    given = ("indices", "train_set", "held_out_set", "n", "n_held_out", "steps", "batch", "lr", "seed")
+    spec = LensTrainSpec(**{names.get(name, name): value for name in given if (value := getattr(args, name)) is not None})
+    shows: dict[str, Callable[[int, int], None] | None] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        if show := shows.setdefault(what, _progress(args, what)):
+            show(done, total)
+
+    with _workbench(args) as bench:
+        trained = run(bench, bench.settings.model, spec, "train-lens", progress, args.out)
+    card = trained.card
+    below = slice(0, -1)  # the last depth is the output itself
+    kl = {"tuned": float(card.kl_tuned[:, below].mean()), "plain": float(card.kl_plain[:, below].mean())}
+    if args.json:
+        _print_json({"folder": str(trained.folder), "name": card.name, "key": card.key, "held_out_kl": kl})
+        return
+    print(f"{card.name} in {trained.folder}: held-out KL to the output {kl['tuned']:.3f} nats, logit lens {kl['plain']:.3f}")
+
+
+# Set-up and output
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    flags = {name: getattr(args, name, None) for name in Settings.__dataclass_fields__}
+    return dataclasses.replace(Settings.from_env(), **{name: value for name, value in flags.items() if value is not None})
+
+
+@contextmanager
+def _workbench(args: argparse.Namespace) -> Iterator[Workbench]:
+    """Closed at the end, whatever happens: Ctrl+C then stops the model at its next step."""
+    from codi_core.models.load import ModelRequest
+    from codi_core.services.workbench import Workbench
+
+    settings = _settings(args)
+    request = ModelRequest(settings.model, args.base, args.lora_alpha, args.prompt_format, args.rope_rounding)
+    bench = Workbench(settings, {settings.model: request})
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
+def _progress(args: argparse.Namespace, what: str) -> Callable[[int, int], None] | None:
+    """Shows (done, total) on stderr: one line that changes on a terminal, a line now and then elsewhere, nothing there with --json."""
+    overwrite, started = sys.stderr.isatty(), time.monotonic()
+    if args.json and not overwrite:
+        return None
+    shown = started
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if overwrite or done == total or now - shown >= PROGRESS_SECONDS:
+            shown = now
+            line = f"{what}: {done:,} of {total:,}, {now - started:.0f} s"
+            print(f"\r{line}" if overwrite else line, end="" if overwrite and done < total else "\n", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _print_json(value: Any) -> None:
+    def plain(array: Any) -> Any:
+        return array.tolist()
+
+    print(json.dumps(value, indent=1, ensure_ascii=False, default=plain))
+
+
+def _print_table(rows: Sequence[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:{width}}  {text}")
+
+
+def _verdict(passed: bool) -> str:
+    return "PASS" if passed else "FAIL"
+
+
+def _percent(share: Share) -> str:
+    return f"{share.value:6.1%}  [{share.low:.1%}, {share.high:.1%}]  n {share.n:,}, effective {share.effective_n:,.0f}"
+
+
+def _condition(report: EvalReport) -> str:
+    spec = report.spec
+    how = "explicit chain of thought" if spec.mode == "cot" else f"{spec.rollout.passes} passes"
+    return f"{spec.eval_set.name} (seed {spec.eval_set.seed}), {how}"
+
+
+def _report_line(report: EvalReport) -> str:
+    return f"{_percent(report.accuracy)}  {_condition(report)}"
+
+
+def _print_report(report: EvalReport) -> None:
+    print(f"{report.spec.model.name} on {_condition(report)}")
+    low, high = report.bootstrap
+    rows = [
+        ("accuracy", f"{_percent(report.accuracy)}  (95 %; cluster bootstrap [{low:.1%}, {high:.1%}])"),
+        ("outcomes", ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())),
+        *((f"  {name}", _percent(group)) for name, group in report.by_family.items()),
+        *((f"  {steps} step{'s' * (steps > 1)}", _percent(group)) for steps, group in report.by_steps.items()),
+    ]
+    for swap in report.swaps:
+        names = {"donor": "the donor's answer", "own": "its own answer", "neither": "neither"}
+        rows.append((f"swap {swap.patch}", "latents of another question, and the answer is"))
+        rows += [(f"  {text}", _percent(getattr(swap, name))) for name, text in names.items()]
+    _print_table([*rows, *([("note", report.note)] if report.note else []), ("key", report.spec.key)])
+
+
+def _inspection_json(inspection: Inspection) -> dict[str, Any]:
+    run = inspection.rollout
+    fields = ("question", "input_tokens", "answer", "number", "finished", "top_answers")
+    return {
+        "model": dataclasses.asdict(inspection.model),
+        "rollout": {name: value for name, value in dataclasses.asdict(run).items() if name in fields},
+        "gold": inspection.problem.gold if inspection.problem else None,
+        "tracked": [dataclasses.asdict(token) for token in inspection.tracked],
+        "grids": {name: dataclasses.asdict(grid) for name, grid in inspection.grids.items()},
+    }
+
+
+def _print_inspection(inspection: Inspection) -> None:
+    run = inspection.rollout
+    gold = f", gold {inspection.problem.gold:g}" if inspection.problem else ""
+    print(f"{inspection.model.name}: {run.answer!r}{gold}; next most likely: {', '.join(repr(top.token) for top in run.top_answers[1:4])}")
+    for name, grid in inspection.grids.items():
+        indices, depths = grid.top_probs.shape[:2]
+        print(f"\n{name} lens: top token and its probability; rows are depths (0 = embeddings, {depths - 1} = output)")
+        print("depth  " + "".join(f"{'prompt (bot)' if index == 0 else f'z{index}':16}" for index in range(indices)))
+        for depth in reversed(range(depths)):
+            cells = [
+                f"{grid.top_tokens[index, depth, 0].encode('unicode_escape').decode()[:9]:10}{grid.top_probs[index, depth, 0]:<6.2f}"
+                for index in range(indices)
+            ]
+            print(f"{depth:5}  {''.join(cells)}".rstrip())
+        for token in inspection.tracked:
+            best = grid.rank_of(token)
+            index, depth = divmod(int(best.argmin()), depths)
+            print(f"{token.text!r}: best rank {best.min()}, at index {index}, depth {depth}. {token.note}".rstrip())
