@@ -80,4 +80,5 @@ def cosine_matrix(means: MeanLatents, space: Space, layer: int | None = None) ->
 def _cosine(first: Floats, second: Floats) -> Floats:
     """Over the last axis; NaN where a vector is zero."""
     scale = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-    return np.divide((first * second).sum(-1), scale, out=np.full_like(scale, np.nan), where=scale > 0)
+    cosine: Floats = np.divide((first * second).sum(-1), scale, out=np.full_like(scale, np.nan), where=scale > 0)
+    return cosine

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,17 @@ def lens_folders(settings: Settings, model_name: str) -> list[Path]:
 
 
 def lens_cards(model: CodiModel, settings: Settings) -> list[LensCard]:
-    """Cards of the tuned lenses that fit this model; one made here hides a shipped one of the same name."""
+    """Cards of the tuned lenses that fit this model; one made here hides a shipped one of the same name.
+
+    Broken ones and those of other checkpoints are left out: asking for one by name says what is wrong.
+    """
     found: dict[str, LensCard] = {}
     for folder in lens_folders(settings, model.spec.name):
         for path in sorted(folder.glob(f"*/{CARD}")):
-            card = read_card(path.parent)
-            if not foreign(card, model.spec):
-                found.setdefault(card.name, card)
+            with suppress(LensError):
+                card = read_card(path.parent)
+                if not foreign(card, model.spec):
+                    found.setdefault(card.name, card)
     return list(found.values())
 
 

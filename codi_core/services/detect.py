@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,11 +11,12 @@ from codi_core.backend.worker import Check
 from codi_core.errors import DataError, LensError
 from codi_core.evaluation.run import check_questions
 from codi_core.lenses.detection import joined, read_questions, target_names
+from codi_core.lenses.tracked import track
 from codi_core.models.prompts import clean_question
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.workbench import Poke, Workbench
 from codi_core.store import save_npz
-from codi_core.types import DetectionSpec, LensReadings, Question, RolloutConfig
+from codi_core.types import DetectionSpec, LensReadings, Question, RolloutConfig, TrackedToken
 
 KIND, ARRAYS = "detections", "readings.npz"
 BATCH = 64
@@ -88,3 +89,8 @@ def _stored(workbench: Workbench, spec: DetectionSpec, questions: list[Question]
     """The questions are those of the spec: their digest is part of its key."""
     arrays = workbench.store.read(KIND, spec.key).npz(ARRAYS)
     return LensReadings(spec=spec, total=len(questions), questions=tuple(questions), targets=target_names(questions), **arrays)
+
+
+def tracked_tokens(workbench: Workbench, model: str, texts: Sequence[str], viewer: str, poke: Poke | None = None) -> list[TrackedToken]:
+    """Token ids of a token set ("therefore", …) for `evaluation.detection.token_set`. Raises InputError as `track` does."""
+    return workbench.run(lambda check: [track(workbench.engine(model).model, text) for text in texts], viewer, poke)

@@ -13,6 +13,7 @@ from codi_core.backend.worker import Check
 from codi_core.errors import InputError
 from codi_core.keys import key_of
 from codi_core.lenses.readout import lens_grid
+from codi_core.lenses.relations import relations
 from codi_core.lenses.tracked import track
 from codi_core.models.prompts import clean_question
 from codi_core.problems.evalsets import as_question
@@ -55,6 +56,8 @@ class Inspection:
     """What was asked for, then the step values of a known problem."""
     problem: Question | None
     """Gold answer and step values when the prompt is one of ours."""
+    relations: dict[str, str]
+    """What numbers mean here, by their text without spaces: a cell whose token is one of them is worth a mark."""
     milliseconds: float
     """Server time, without waiting in line."""
 
@@ -70,14 +73,14 @@ def inspect(workbench: Workbench, request: InspectRequest, viewer: str, poke: Po
     if len(request.tracked) > MAX_TRACKED:
         raise InputError(f"{len(request.tracked)} tracked tokens: at most {MAX_TRACKED} fit on the screen.")
     question = clean_question(request.prompt)
-    return workbench.run(lambda check: _inspect(workbench, request, question, check), viewer, poke)
+    problem = known_problems().get(question)
+    return workbench.run(lambda check: _inspect(workbench, request, question, problem, check), viewer, poke)
 
 
-def _inspect(workbench: Workbench, request: InspectRequest, question: str, check: Check) -> Inspection:
+def _inspect(workbench: Workbench, request: InspectRequest, question: str, problem: Question | None, check: Check) -> Inspection:
     engine = workbench.engine(request.model)
     started = time.perf_counter()
-    problem = known_problems().get(question)
-    values = [f"{value:g}" for value in problem.steps] if problem else []
+    values = [f"{value:.10g}" for value in problem.steps] if problem else []
     tracked = tuple(track(engine.model, text) for text in dict.fromkeys([*request.tracked, *values]))
     ids = tuple(dict.fromkeys(token for item in tracked for token in item.ids))
     rollout = workbench.rollout(engine, question, RolloutConfig(request.passes), check)
@@ -91,6 +94,7 @@ def _inspect(workbench: Workbench, request: InspectRequest, question: str, check
         lens_cards={name: lens.card for name, lens in lenses.items() if lens.card},
         tracked=tracked,
         problem=problem,
+        relations=relations(question, problem, request.tracked),
         milliseconds=(time.perf_counter() - started) * 1000,
     )
 

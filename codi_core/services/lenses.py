@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -80,3 +81,13 @@ def _check_disjoint(spec: LensTrainSpec, questions: list[Question], held_out: li
             f"{len(shared)} of {len(held_out)} held-out questions ('{spec.held_out_set}') share their text or numbers with the training "
             f"questions ('{spec.train_set}'), so the lens would be judged on what it learnt: choose another held-out set, select say."
         )
+
+
+def comparison_table(cards: Sequence[LensCard]) -> str:
+    """Markdown: held-out KL to the output in nats, mean over the indices, by depth: the logit lens, then each card's (one model)."""
+    depths = cards[0].kl_plain.shape[1] - 1
+    rows = [["depth", "logit lens", *(card.name for card in cards)], ["---"] * (len(cards) + 2)]
+    for depth in range(depths):
+        means = [cards[0].kl_plain[:, depth].mean(), *(card.kl_tuned[:, depth].mean() for card in cards)]
+        rows.append([str(depth), *(f"{mean:.3f}" for mean in means)])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -13,12 +13,12 @@ import pytest
 
 from codi_core.engine.engine import Engine
 from codi_core.errors import DataError, LensError
-from codi_core.evaluation.detection import detection_map
+from codi_core.evaluation.detection import detection_map, token_set
 from codi_core.lenses.logit import LogitLens
 from codi_core.lenses.readout import lens_grid
 from codi_core.lenses.training import LensTrainSpec
 from codi_core.services import detect as service
-from codi_core.services.detect import DetectRequest, detect
+from codi_core.services.detect import DetectRequest, detect, tracked_tokens
 from codi_core.services.lenses import train_lens
 from codi_core.services.workbench import Workbench
 from codi_core.settings import Settings
@@ -81,6 +81,13 @@ def test_values_of_several_tokens_are_left_out(workbench: Workbench, folder: Pat
     assert readings.targets == ("answer",)
     found = detection_map(readings, "answer")
     assert (found.found.n, found.multi_token, found.without) == (1, 2, 0)
+
+
+def test_token_sets_are_found_by_text(workbench: Workbench, request_: DetectRequest) -> None:
+    readings = list(detect(workbench, request_, "test"))[-1]
+    word = next(iter(tracked_tokens(workbench, request_.model, ["7"], "test")))
+    expected = np.isin(readings.top_ids, word.ids).any(-1).mean(0)
+    np.testing.assert_allclose(token_set(readings, word.ids).value[-1], expected, atol=1e-6)
 
 
 def test_a_lens_is_not_judged_on_its_training_questions(workbench: Workbench, request_: DetectRequest) -> None:

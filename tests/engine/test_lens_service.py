@@ -11,7 +11,7 @@ import pytest
 from codi_core.errors import DataError, LensError
 from codi_core.lenses.training import LensTrainSpec
 from codi_core.services.inspect import InspectRequest, inspect
-from codi_core.services.lenses import lens_cards, questions_of, train_lens
+from codi_core.services.lenses import comparison_table, lens_cards, questions_of, train_lens
 from codi_core.services.workbench import Workbench
 from codi_core.settings import Settings
 from tests.checkpoints import tensors_of, write
@@ -39,6 +39,8 @@ def test_a_trained_lens_is_listed_and_read(workbench: Workbench, folder: str) ->
     trained = train_lens(workbench, folder, SPEC, "test", quiet)
     assert trained.folder == workbench.settings.cache_dir / "lenses" / "tiny" / "3+5"
     assert [card.name for card in lens_cards(workbench, folder, "test")] == ["tuned:3+5"]
+    table = comparison_table([trained.card]).splitlines()
+    assert table[0] == "| depth | logit lens | tuned:3+5 |" and len(table) == 2 + 3
     question = questions_of(SPEC.train_set, SPEC.n_questions, SPEC.seed)[0].question
     seen = inspect(workbench, InspectRequest(folder, question, lenses=("logit", "tuned:3+5")), "test")
     assert seen.grids["tuned:3+5"].lens == "tuned:3+5"

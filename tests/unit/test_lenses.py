@@ -11,8 +11,11 @@ from codi_core.errors import InputError
 from codi_core.lenses import readout
 from codi_core.lenses.logit import LogitLens
 from codi_core.lenses.readout import lens_grid, read_lens
+from codi_core.lenses.relations import relations
 from codi_core.lenses.tracked import track
 from codi_core.models.model import CodiModel
+from codi_core.problems.evalsets import as_question
+from codi_core.problems.generate import seed_prompt
 from codi_core.types import Rollout, RolloutConfig, TrackedToken
 from tests.checkpoints import load, tensors_of, write
 
@@ -100,3 +103,13 @@ def test_what_is_no_single_token_is_tracked_by_its_first_and_says_so(model: Codi
 def test_untrackable_texts_are_refused(model: CodiModel, text: str) -> None:
     with pytest.raises(InputError):
         track(model, text)
+
+
+def test_numbers_that_mean_something_in_a_problem() -> None:
+    problem = seed_prompt()  # 600, 30 %, 10 % → 180, 60, 240, 360
+    found = relations(problem.question, as_question(problem), ("41", "therefore"))
+    expected = {"360": "answer", "180": "step 1", "60": "step 2", "240": "step 3", "600": "operand", "30": "operand", "41": "typed"}
+    assert {number: found[number] for number in expected} == expected
+    assert (found["720"], found["350"], found["480"], found["51"]) == ("2 × answer", "answer − 10", "2 × step 3", "typed + 10")
+    assert found["120"] == "2 × step 2" and found["70"] == "step 2 + 10" and "therefore" not in found
+    assert relations("1,200 and 3?", None) == {"1200": "operand", "3": "operand"}
