@@ -55,7 +55,7 @@ class Engine(Steps):
         for a site outside the rollout, MemoryLimitError when a single question does not fit.
         """
         edits = edits_by_site(editors, config.passes, self.model.n_layers)
-        prompts = [self._prompt(question, config) for question in questions]
+        prompts = [self.prompt(question, config) for question in questions]
 
         def run(batch: Sequence[Prompt]) -> list[Rollout]:
             with self.exclusively():
@@ -72,7 +72,7 @@ class Engine(Steps):
         on_step: OnStep | None = None,
     ) -> list[ChainOfThought]:
         """Let the model think in words, as its teacher half was trained to: the prompt with bot, then greedily to eos, eot not masked."""
-        prompts = [self._prompt(question, RolloutConfig(0, max_new_tokens)) for question in questions]
+        prompts = [self.prompt(question, RolloutConfig(0, max_new_tokens)) for question in questions]
 
         def run(batch: Sequence[Prompt]) -> list[ChainOfThought]:
             with self.exclusively():
@@ -82,7 +82,8 @@ class Engine(Steps):
 
         return self._in_batches(prompts, run, 1 + max_new_tokens, batch_size, progress)
 
-    def _prompt(self, question: str, config: RolloutConfig) -> Prompt:
+    def prompt(self, question: str, config: RolloutConfig) -> Prompt:
+        """A question as the model reads it. Raises InputError when it is blank, or too long to be rolled out and answered."""
         if config.passes < 0 or config.max_new_tokens < 1:
             raise InputError(f"{config.passes} passes and {config.max_new_tokens} new tokens: passes start at 0, new tokens at 1.")
         text = clean_question(question)

@@ -1,0 +1,171 @@
+"""The table of methods, and their specs as flags: a spec's fields are its hash identity, its command line and its form at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, ClassVar, Literal, Protocol, get_args, get_origin, get_type_hints
+
+from codi_core.errors import InterventionError
+from codi_core.models.model import CodiModel
+from codi_core.steering.edits import Edit
+from codi_core.steering.hidden import Hidden
+from codi_core.steering.kv import KV
+from codi_core.steering.replacement import Replacement
+from codi_core.steering.rows import Directions, Rows
+from codi_core.steering.vectors import SOURCES, Source
+
+
+class Method(Protocol):
+    """A frozen dataclass, hashed by its ``kind`` and fields."""
+
+    kind: ClassVar[str]
+
+    @property
+    def indices(self) -> tuple[int, ...]: ...
+
+    @property
+    def needs_means(self) -> bool:
+        """Whether ``edits`` needs directions."""
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """By name; all zero = the baseline."""
+
+    def with_coefficient(self, coefficient: float) -> Method:
+        """The same with every coefficient set."""
+
+    def passes(self, passes: int) -> int:
+        """Passes to run out of ``passes``."""
+
+    @property
+    def first_pass(self) -> int:
+        """The first pass the edits reach; beyond ``passes``: only the answer is reached."""
+
+    def check(self, model: CodiModel, passes: int) -> None:
+        """Raises InterventionError when this cannot be done on the model, or would do nothing."""
+
+    def edits(self, rows: Rows, directions: Directions | None) -> tuple[Edit, ...]: ...
+
+
+METHODS: dict[str, type[Hidden] | type[KV] | type[Replacement]] = {method.kind: method for method in (Hidden, KV, Replacement)}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One input of a form, one flag of the command line."""
+
+    name: str
+    type: Literal["number", "whole", "text", "switch", "choice", "list", "source"]
+    """``list``: whole numbers with commas; ``source``: a kind in SOURCES, whose own fields follow."""
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+    """As a flag's text; None: must be given."""
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+def fields_of(spec: type) -> tuple[Field, ...]:
+    """What a person fills in for a method or a source."""
+    hints = get_type_hints(spec)
+    found = []
+    for field in fields(spec):
+        type_, choices = _describe(hints[field.name])
+        default = None if field.default is MISSING else _text(field.default)
+        found.append(Field(field.name, type_, choices, default))
+    return tuple(found)
+
+
+def flags_of(spec: Any) -> dict[str, str]:
+    """A method's fields that differ from their defaults, those of its source beside them: ``{"a": "2", "coefficient": "0.5", …}``."""
+    flags: dict[str, str] = {}
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if is_dataclass(value):
+            flags |= {field.name: _kind(value), **flags_of(value)}
+        elif value != field.default:
+            flags[field.name] = _text(value)
+    return flags
+
+
+def method_of(kind: str, flags: Mapping[str, str]) -> Method:
+    """The inverse of `flags_of`. Raises InterventionError naming the flag that is missing, unknown or unreadable."""
+    if kind not in METHODS:
+        raise InterventionError(f"Unknown method '{kind}': choose {', '.join(METHODS)}.")
+    left = dict(flags)
+    method: Method = _build(METHODS[kind], left)
+    if left:
+        raise InterventionError(f"{kind} steering has no option {', '.join(sorted(left))}.")
+    return method
+
+
+def _build(spec: type, left: dict[str, str]) -> Any:
+    """Takes what it uses out of ``left``."""
+    values: dict[str, Any] = {}
+    for field in fields_of(spec):
+        if field.name not in left:
+            if field.default is None:
+                raise InterventionError(f"{field.flag} is missing.")
+            continue
+        text = left.pop(field.name)
+        values[field.name] = _source(text, left) if field.type == "source" else _read(field, text, get_type_hints(spec)[field.name])
+    return spec(**values)
+
+
+def _source(kind: str, left: dict[str, str]) -> Source:
+    if kind not in SOURCES:
+        raise InterventionError(f"Unknown source '{kind}': choose {', '.join(SOURCES)}.")
+    source: Source = _build(SOURCES[kind], left)
+    return source
+
+
+def _describe(hint: Any) -> tuple[Any, tuple[str, ...]]:
+    if hint == Source:
+        return "source", tuple(SOURCES)
+    if get_origin(hint) is Literal:
+        return "choice", get_args(hint)
+    if get_origin(hint) is tuple:
+        return "list", ()
+    if get_origin(hint) is UnionType:  # int | None
+        hint = get_args(hint)[0]
+    return {float: "number", int: "whole", str: "text", bool: "switch"}[hint], ()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return "" if value is None else str(value)
+
+
+def _read(field: Field, text: str, hint: Any) -> Any:
+    try:
+        if field.type == "list":
+            return tuple(int(part) for part in text.split(",") if part.strip())
+        if field.type == "whole":
+            return None if text == "" and type(None) in get_args(hint) else int(text)
+        if field.type == "number":
+            return float(text)
+        if field.type == "switch":
+            return {"True": True, "False": False}[text]
+    except (ValueError, KeyError):
+        raise InterventionError(f"{field.flag} is '{text}': give {_WANTED[field.type]}.") from None
+    if field.type == "choice" and text not in field.choices:
+        raise InterventionError(f"{field.flag} is '{text}': choose {', '.join(field.choices)}.")
+    return text
+
+
+_WANTED = {"list": "whole numbers with commas between", "whole": "a whole number", "number": "a number", "switch": "True or False"}
+
+
+def _kind(spec: Any) -> str:
+    return str(spec.kind)
+
+
+def all_zero(methods: Sequence[Method]) -> bool:
+    """Whether this is the baseline."""
+    return all(coefficient == 0 for method in methods for coefficient in method.coefficients.values())

@@ -1,0 +1,164 @@
+"""Replacements: put something else in a latent's place, wholly (coefficient 1) or in part. Controls for steering, and ablations."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codi_core.errors import InterventionError
+from codi_core.models.model import CodiModel
+from codi_core.steering.edits import Edit
+from codi_core.steering.kv import head_mask
+from codi_core.steering.limits import Then, check_coefficient, check_depth, check_heads, check_indices, check_layers
+from codi_core.steering.rows import Directions, Rows, need, on_device
+from codi_core.steering.vectors import Content, Place
+from codi_core.types import Floats, Space
+
+By = Literal["zero", "mean", "gaussian", "shuffled", "donor", "content"]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """value ← (1 − coefficient) · value + coefficient · replacement. Keys change position by undoing and redoing their rotation."""
+
+    kind: ClassVar[str] = "replacement"
+    by: By
+    """zero · mean: over the questions of the means, at that index · gaussian: a draw with their mean and covariance, another for each
+    question · shuffled: the question's own latent of another pass · donor: another prompt's at that index · content: mean over the
+    questions whose step ``step`` has the value ``value``."""
+    indices: tuple[int, ...]
+    coefficient: float = 1.0
+    space: Space = "z"
+    layer: int | None = None
+    """Depth of resid, 1..L."""
+    layers: tuple[int, ...] = ()
+    """Of the KV cache; none named: all."""
+    heads: tuple[int, ...] = ()
+    """Of the KV cache; none named: all."""
+    then: Then = "continue"
+    seed: int = 0
+    donor: str = ""
+    """The prompt that gives; empty: for every question another one of the eval set, with another answer."""
+    step: int = 1
+    """Counts from 1; -1 is the answer."""
+    value: float = 0.0
+
+    @property
+    def needs_means(self) -> bool:
+        return self.by in ("mean", "gaussian", "content")
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        return {"coefficient": self.coefficient}
+
+    def with_coefficient(self, coefficient: float) -> Replacement:
+        return replace(self, coefficient=coefficient)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.space, self.layer)
+
+    def passes(self, passes: int) -> int:
+        return passes if self.then == "continue" else max(self.indices) + (self.space in ("z", "h"))
+
+    @property
+    def first_pass(self) -> int:
+        """The first pass the edits reach; beyond ``passes``: only the answer is reached."""
+        return min(self.indices) + (self.space != "resid")
+
+    def check(self, model: CodiModel, passes: int) -> None:
+        check_coefficient(self.coefficient)
+        check_depth(self.layer, model, self.space)
+        check_indices(self.indices, passes, self.space)
+        check_layers(self.layers, model)
+        check_heads(self.heads, model)
+        if self.space != "kv" and (self.layers or self.heads):
+            raise InterventionError(f"Layers and heads of the KV cache were given, but the space is {self.space}: choose space kv.")
+        if self.space == "resid" and self.by in ("shuffled", "donor"):
+            raise InterventionError("Residuals of other steps or prompts are not kept: use space z, h or kv, or a zero, mean or Gaussian.")
+
+    def edits(self, rows: Rows, directions: Directions | None) -> tuple[Edit, ...]:
+        target = _TARGETS[self.by]
+        return tuple(edit for index in self.indices for edit in self._edits_at(rows, index, target(self, rows, directions, index)))
+
+    def _edits_at(self, rows: Rows, index: int, target: Tensor) -> tuple[Edit, ...]:
+        if self.space != "kv":
+            keep = torch.tensor(1 - self.coefficient, device=target.device)
+            return (Edit(self.space, index, self.coefficient * target, keep, self.layer),)
+        share = self.coefficient * head_mask(rows.model, self.layers, self.heads)[:, None]
+        keys, values = rows.into_cache(target[0], index, raw=False), target[1]
+        return Edit("k", index, share * keys, 1 - share), Edit("v", index, share * values, 1 - share)
+
+
+Target = Callable[[Replacement, Rows, Directions | None, int], Tensor]
+"""What is put there: ``[row d_model]``; for kv ``[2 layer row kv_head d_head]``, keys de-rotated. One row stands for all."""
+
+
+def _zero(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    model = rows.model
+    shape = (2, model.n_layers, 1, model.n_kv_heads, model.d_head) if spec.space == "kv" else (1, model.d_model)
+    return torch.zeros(shape, device=model.device)
+
+
+def _mean(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    return _as_row(_mean_values(spec, directions, index), spec, rows, directions)
+
+
+def _content(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    offset = need(directions).vector(Content(index, spec.value, spec.step), spec.place).values
+    return _as_row(_mean_values(spec, directions, index) + offset, spec, rows, directions)
+
+
+def _gaussian(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    """A random weighting of the centred samples has their covariance, whatever their dimension."""
+    samples = spec.place.samples(need(directions).samples)[:, index]
+    weights = np.stack([_rng(spec.seed, index, name).standard_normal(len(samples)) for name in rows.ids])
+    weights = (weights - weights.mean(1, keepdims=True)) / np.sqrt(max(len(samples) - 1, 1))
+    drawn = np.tensordot(weights, samples, 1) + _mean_values(spec, directions, index)
+    if spec.space == "kv":
+        drawn = np.moveaxis(drawn, 0, 2)
+    return on_device(drawn.astype(np.float32), need(directions).samples.spec.model, rows.model)
+
+
+def _shuffled(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    last = rows.z.shape[1] - 1
+    others = [np.delete(np.arange(1, last + 1), index - 1) if index else np.arange(1, last + 1)] * len(rows.ids)
+    chosen = [int(_rng(spec.seed, index, name).choice(other)) for name, other in zip(rows.ids, others, strict=True)]
+    axis = 2 if spec.space == "kv" else 0
+    by_index = {other: rows.at(spec.place, other) for other in sorted(set(chosen))}
+    return torch.stack([by_index[other].select(axis, row) for row, other in enumerate(chosen)], axis)
+
+
+def _donor(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    assert rows.donors is not None
+    return rows.donors(spec.donor, spec.seed).at(spec.place, index)
+
+
+_TARGETS: dict[By, Target] = {
+    "zero": _zero,
+    "mean": _mean,
+    "gaussian": _gaussian,
+    "shuffled": _shuffled,
+    "donor": _donor,
+    "content": _content,
+}
+
+
+def _mean_values(spec: Replacement, directions: Directions | None, index: int) -> Floats:
+    part: Floats = need(directions).means.part(spec.space, spec.layer)[index]
+    return part
+
+
+def _as_row(values: Floats, spec: Replacement, rows: Rows, directions: Directions | None) -> Tensor:
+    tensor = on_device(values, need(directions).samples.spec.model, rows.model)
+    return tensor[:, :, None] if spec.space == "kv" else tensor[None]
+
+
+def _rng(seed: int, index: int, name: str) -> np.random.Generator:
+    return np.random.default_rng([seed, index, zlib.crc32(name.encode())])
