@@ -302,7 +302,7 @@ def train(args: argparse.Namespace) -> None:
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error}") from error
     if args.json:
-        _print_json({"checkpoint": str(folder)})
+        print(json.dumps({"checkpoint": str(folder)}))  # one object a line, like the rows
         return
     print(f"Checkpoint in {folder}. Try it: python -m codi_core eval --model {folder}")
 
