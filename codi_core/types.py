@@ -428,6 +428,29 @@ class DifferenceVector:
             )
 
 
+@dataclass(frozen=True, eq=False)
+class DifferenceGrid:
+    """Differences of mean residuals read through a lens, for every ordered pair of indices; zero, and saying nothing, where a = b."""
+
+    means: MeansSpec
+    n: int
+    """Questions behind the means."""
+    lens: str
+    sign: Literal["B-A", "A-B"]
+    with_bias: bool
+    """As in the post: the translator's bias is added to the difference, as if it were a residual."""
+    top_ids: Ints
+    """``[a b depth k]``"""
+    top_tokens: npt.NDArray[np.str_]
+    top_probs: Floats
+    entropy: Floats
+    """``[a b depth]``, nats."""
+    norms: Floats
+    """``[a b depth]``, of the difference itself."""
+    split_half: Floats
+    """``[a b depth]``: cosine between the differences of two halves of the questions; NaN where a = b."""
+
+
 @dataclass(frozen=True)
 class DetectionSpec:
     """A lens read over an eval set, in an order of its own so that the first questions are a fair sample."""
@@ -506,6 +529,7 @@ class DetectionMap:
 class ScoredRun:
     """Answers under one condition, of a whole eval set or of the part that is done. All arrays ``[question]``."""
 
+    _ARRAYS: ClassVar[tuple[str, ...]] = ("numbers", "parsed", "outcomes", "p_gold", "margin")
     numbers: Ints
     """Places of the questions in the eval set."""
     answers: tuple[str, ...]
@@ -524,36 +548,66 @@ class ScoredRun:
 
     def joined(self, other: ScoredRun) -> ScoredRun:
         """Both parts, this one first."""
-        names = ("numbers", "parsed", "outcomes", "p_gold", "margin")
-        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
+        arrays = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self._ARRAYS}
         return ScoredRun(answers=self.answers + other.answers, **arrays)
 
     def sorted(self) -> ScoredRun:
         """In the order of the eval set."""
-        order = np.argsort(self.numbers, kind="stable")
-        names = ("numbers", "parsed", "outcomes", "p_gold", "margin")
-        arrays = {name: getattr(self, name)[order] for name in names}
-        return ScoredRun(answers=tuple(self.answers[place] for place in order), **arrays)
+        return self.take(np.argsort(self.numbers, kind="stable"))
+
+    def take(self, rows: npt.NDArray[np.integer]) -> ScoredRun:
+        """Some rows of this run, in the order given."""
+        return ScoredRun(answers=tuple(self.answers[row] for row in rows), **{name: getattr(self, name)[rows] for name in self._ARRAYS})
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over questions with its 95 % interval, clustered."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The same push in directions that mean nothing: random ones of the same length, shuffled steps."""
+
+    accuracy: tuple[float, ...]
+    """Change of accuracy, one a direction, on the questions done."""
+    margin: tuple[float, ...]
+    """Mean change of the gold logit margin."""
+    percentile: float
+    """Share of directions that do less than the effect on accuracy, ties half: 0..100. Near 50 = like a random push."""
+    margin_percentile: float
 
 
 @dataclass(frozen=True, eq=False)
-class DifferenceGrid:
-    """Differences of mean residuals read through a lens, for every ordered pair of indices; zero, and saying nothing, where a = b."""
+class SteeringEffect:
+    """What a condition does to an eval set, or to the part of it that is done."""
 
-    means: MeansSpec
-    n: int
-    """Questions behind the means."""
-    lens: str
-    sign: Literal["B-A", "A-B"]
-    with_bias: bool
-    """As in the post: the translator's bias is added to the difference, as if it were a residual."""
-    top_ids: Ints
-    """``[a b depth k]``"""
-    top_tokens: npt.NDArray[np.str_]
-    top_probs: Floats
-    entropy: Floats
-    """``[a b depth]``, nats."""
-    norms: Floats
-    """``[a b depth]``, of the difference itself."""
-    split_half: Floats
-    """``[a b depth]``: cosine between the differences of two halves of the questions; NaN where a = b."""
+    key: str
+    """Of the condition."""
+    baseline_key: str
+    done: int
+    total: int
+    baseline: Share
+    steered: Share
+    paired: PairedComparison
+    """a = baseline, b = steered."""
+    margin: Estimate
+    """Change of the gold logit margin: moves long before answers do."""
+    p_gold: Estimate
+    """Change of the gold answer's probability."""
+    changed: int
+    """Answers that are not the same text."""
+    transitions: dict[tuple[Outcome, Outcome], int]
+    """Questions by outcome under the baseline and steered."""
+    fixed: tuple[int, ...]
+    """Places in the eval set of the questions only the steered model gets right."""
+    broken: tuple[int, ...]
+    identical: bool
+    """Every answer and every score equals the baseline bit for bit."""
+    controls: Controls | None
+    verdict: str
+    """One sentence."""

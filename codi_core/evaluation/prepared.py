@@ -10,6 +10,7 @@ so what a condition is compared with (`PreparedSet.baseline`) is computed in the
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +21,13 @@ import torch
 
 from codi_core.device import available_memory, is_out_of_memory
 from codi_core.engine.answers import parse_number
-from codi_core.engine.batching import plan_batches
 from codi_core.engine.cache import Cache, Prefix
 from codi_core.engine.editors import edits_by_site
 from codi_core.engine.engine import Engine
 from codi_core.engine.steps import Latents, OnStep, nothing
 from codi_core.errors import DataError, InterventionError, MemoryLimitError
 from codi_core.evaluation.answering import Answered, Draft, answer
-from codi_core.evaluation.golds import gold_of
+from codi_core.evaluation.golds import Gold, gold_of
 from codi_core.evaluation.outcomes import outcome_of
 from codi_core.steering.conditions import Condition
 from codi_core.steering.edits import BatchEditor, Edit, edit_slots, edit_states
@@ -38,6 +38,8 @@ BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536, "mps": 16_384}
 """Tokens a batch may hold, by device type."""
 BATCH_ROWS = {"cpu": 64, "cuda": 1_024, "mps": 256}
 """Questions of a batch: few enough that an estimate comes soon and gets better often."""
+WINDOW = 4
+"""Batches among which questions of similar length are dealt out."""
 ROWS_AT_ONCE = {"cpu": 512, "cuda": 8_192, "mps": 1_024}
 """Rows (conditions × questions) of one forward pass."""
 KEPT_SHARE = 0.4
@@ -88,16 +90,28 @@ class PreparedSet:
         return len(self.questions)
 
     def _plan_batches(self) -> list[list[int]]:
-        """Questions whose gold answer is one token apart from the others, whose scores cost a pass of their own; each by length."""
-        device = self.engine.model.device.type
+        """Questions whose gold answer is one token apart from the others, whose scores cost a pass of their own.
+
+        Each kind is sorted by prompt length and cut into windows of a few batches; a window is dealt out to its batches, so that little
+        is padding and yet the first batches are no easier than the rest.
+        """
         batches: list[list[int]] = []
         for long in (False, True):
             numbers = [number for number, gold in enumerate(self._golds) if (len(gold.ids) > 1) == long]
-            lengths = [len(self._prompts[number]) for number in numbers]
-            for batch in plan_batches(lengths, None, self.config.passes + ANSWER_SLOTS, BATCH_TOKENS[device]):
-                split = np.array_split([numbers[place] for place in batch], -(-len(batch) // BATCH_ROWS[device]))
-                batches += [part.tolist() for part in split]
+            numbers.sort(key=lambda number: (len(self._prompts[number]), number))
+            while numbers:
+                size = self._batch_size(numbers)
+                window, numbers = numbers[-WINDOW * size :], numbers[: -WINDOW * size]
+                share = -(-len(window) // size)
+                batches += [window[first::share] for first in range(share)]
+        random.Random(0).shuffle(batches)
         return batches
+
+    def _batch_size(self, numbers: Sequence[int]) -> int:
+        """Rows that fit when each is as long as the longest, the last."""
+        device = self.engine.model.device.type
+        tokens = len(self._prompts[numbers[-1]]) + self.config.passes + ANSWER_SLOTS
+        return max(1, min(BATCH_ROWS[device], BATCH_TOKENS[device] // tokens))
 
     # What a viewer asks for
 
@@ -111,25 +125,14 @@ class PreparedSet:
             if progress:
                 progress(done, len(self))
 
-    def answers(
-        self, conditions: Sequence[Condition], directions: Directions | None = None, on_step: OnStep = nothing
-    ) -> Iterator[list[ScoredRun]]:
-        """After every batch, its questions under each condition. The conditions are one of `groups`."""
-        for number in range(len(self._batches)):
-            yield self.answers_of(number, conditions, directions, on_step)
-
     def answers_of(
         self, number: int, conditions: Sequence[Condition], directions: Directions | None = None, on_step: OnStep = nothing
     ) -> list[ScoredRun]:
         """Batch ``number`` under each condition. Raises InterventionError naming the coefficient when the logits are not numbers."""
-        plan = plan_of(conditions)
-        names = [_name(condition) for condition in conditions]
+        names = [condition.doses for condition in conditions]
         with self.engine.exclusively(), _readable_memory():
-            rows, _ = self._batch(number, on_step)
-            edits = [
-                tuple(edit for method in condition.interventions for edit in method.edits(rows, directions)) for condition in conditions
-            ]
-            return self._scored(number, self._answered(number, edits, plan, names, on_step))
+            edits = self.edits_of(number, conditions, directions, on_step)
+            return self._scored(number, self._answered(number, edits, plan_of(conditions), names, on_step))
 
     def baseline_of(self, number: int, conditions: Sequence[Condition], on_step: OnStep = nothing) -> list[ScoredRun]:
         """What `answers_of` would give unsteered, one a condition, computed in the same shapes; kept."""
@@ -141,8 +144,9 @@ class PreparedSet:
         return self._scored(number, self._baselines[number, plan])
 
     @property
-    def batches(self) -> int:
-        return len(self._batches)
+    def batches(self) -> tuple[tuple[int, ...], ...]:
+        """Places in the eval set of the questions of every batch, in the order they are worked on."""
+        return tuple(map(tuple, self._batches))
 
     def groups(self, conditions: Sequence[Condition]) -> list[list[int]]:
         """Numbers of the conditions that run together: same passes, same first pass, as many as fit a forward pass."""
@@ -175,17 +179,29 @@ class PreparedSet:
         donors = _Donors(self, number)
         return Rows(self.engine.model, ids, prefix.lengths, latents.h, latents.z, cache.keys, cache.values, donors)
 
-    def _answered(self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], on_step: OnStep) -> list[Answered]:
-        rows, prefix = self._batch(number, on_step)
-        cache, _ = self.think(rows, prefix, edits, plan, on_step)
-        golds = [self._golds[question] for question in self._batches[number]]
-        drafts = self._draft(number, plan.passes, on_step)
-        return answer(self.engine, cache, drafts, golds, self.config.max_new_tokens, names, on_step)
+    def edits_of(
+        self, number: int, conditions: Sequence[Condition], directions: Directions | None, on_step: OnStep
+    ) -> list[tuple[Edit, ...]]:
+        rows, _ = self._batch(number, on_step)
+        return [tuple(edit for method in condition.interventions for edit in method.edits(rows, directions)) for condition in conditions]
 
-    def think(
-        self, rows: Rows, prefix: Prefix, edits: Sequence[Sequence[Edit]], plan: Plan, on_step: OnStep = nothing, record: bool = False
+    def expected(self, number: int, passes: int, on_step: OnStep) -> tuple[list[Draft], list[Gold], int]:
+        """Of a batch: drafts, gold answers and the limit of an answer."""
+        return (
+            self._draft(number, passes, on_step),
+            [self._golds[question] for question in self._batches[number]],
+            self.config.max_new_tokens,
+        )
+
+    def _answered(self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], on_step: OnStep) -> list[Answered]:
+        cache, _ = self.think_on(number, edits, plan, on_step)
+        return answer(self.engine, cache, *self.expected(number, plan.passes, on_step), names, on_step)
+
+    def think_on(
+        self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, on_step: OnStep = nothing, record: bool = False
     ) -> tuple[Cache, Latents | None]:
         """Rows of every condition after their passes, and what the passes that ran anew gave."""
+        rows, prefix = self._batch(number, on_step)
         cache = self._fork(rows, prefix, len(edits), min(plan.first, plan.passes + 1))
         if plan.first > 0:
             edit_slots(cache, edits, plan.first - 1)
@@ -281,11 +297,6 @@ class _Donors:
             if questions[other].gold != questions[question].gold:
                 return int(other)
         raise InterventionError("No other question of the eval set has another answer: take a larger set, or name a donor prompt.")
-
-
-def _name(condition: Condition) -> str:
-    """The coefficients, for messages."""
-    return ", ".join(f"{name} {value:g}" for method in condition.interventions for name, value in method.coefficients.items())
 
 
 @contextmanager

@@ -9,18 +9,24 @@ from typing import Generic, TypeVar
 from codi_core.backend.worker import Check, Worker
 from codi_core.device import free_cached_memory
 from codi_core.engine.engine import Engine
+from codi_core.evaluation.prepared import PreparedSet
+from codi_core.evaluation.probe import Probe
 from codi_core.lenses.base import Lens
 from codi_core.lenses.table import load_lens
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.models.presets import PRESETS
 from codi_core.settings import Settings
+from codi_core.steering.rows import Directions
 from codi_core.store import Store
 from codi_core.types import Rollout, RolloutConfig
 
 MODELS_KEPT = 2
 ROLLOUTS_KEPT = 32
+PROBES_KEPT = 8
 LENSES_KEPT = 4
 """A tuned lens of the 1B model takes 270 MB."""
+PREPARED_KEPT = 2
+DIRECTIONS_KEPT = 4
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Poke = Callable[[], None]
@@ -58,6 +64,12 @@ class Workbench:
         self._engines: Recent[ModelRequest, Engine] = Recent(MODELS_KEPT)
         self._rollouts: Recent[tuple[str, str, RolloutConfig], Rollout] = Recent(ROLLOUTS_KEPT)
         self._lenses: Recent[tuple[str, str], Lens] = Recent(LENSES_KEPT)
+        self.prepared: Recent[Hashable, PreparedSet] = Recent(PREPARED_KEPT)
+        """Eval sets with their prompts and latents. Only within `run`."""
+        self.probes: Recent[Hashable, Probe] = Recent(PROBES_KEPT)
+        """Single prompts to be steered. Only within `run`."""
+        self.directions: Recent[str, Directions] = Recent(DIRECTIONS_KEPT)
+        """By key of their MeansSpec. Only within `run`."""
 
     def run(self, work: Callable[[Check], Value], viewer: str, poke: Poke | None = None) -> Value:
         """Do ``work`` in the model's thread and wait for it. Raises what it raises; Cancelled when the viewer asked for something newer.
@@ -74,6 +86,12 @@ class Workbench:
         request = model
         return self._engines.get(request, lambda: Engine(load_model(request, self.settings)), make_room=self._make_room)
 
+    def _make_room(self) -> None:
+        """What was computed with a model keeps it alive: let it go when a model has to leave."""
+        self.prepared, self.probes, self.directions = Recent(PREPARED_KEPT), Recent(PROBES_KEPT), Recent(DIRECTIONS_KEPT)
+        self.forget_lenses()
+        free_cached_memory()
+
     def rollout(self, engine: Engine, question: str, config: RolloutConfig, check: Check) -> Rollout:
         """One recorded rollout; the latest are kept, so that another lens or token costs no second one. Only within `run`."""
         key = (engine.model.spec.key, question, config)
@@ -86,10 +104,6 @@ class Workbench:
     def forget_lenses(self) -> None:
         """After one was made anew. Only within `run`."""
         self._lenses = Recent(LENSES_KEPT)
-
-    def _make_room(self) -> None:
-        self.forget_lenses()  # they hold on to their models
-        free_cached_memory()
 
     def close(self) -> None:
         self.worker.close()

@@ -51,6 +51,11 @@ class Condition:
         return all_zero(self.interventions)
 
     @property
+    def doses(self) -> str:
+        """The coefficients, for messages."""
+        return ", ".join(f"{name} {value:g}" for method in self.interventions for name, value in method.coefficients.items())
+
+    @property
     def baseline(self) -> Condition:
         """The same questions unsteered, with as many passes (coefficient 0)."""
         return replace(self.standard, rollout=replace(self.rollout, passes=self.passes))

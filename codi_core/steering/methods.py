@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from types import UnionType
@@ -111,20 +112,21 @@ def _build(spec: type, left: dict[str, str]) -> Any:
                 raise InterventionError(f"{field.flag} is missing.")
             continue
         text = left.pop(field.name)
-        values[field.name] = _source(text, left) if field.type == "source" else _read(field, text, get_type_hints(spec)[field.name])
+        hint = get_type_hints(spec)[field.name]
+        values[field.name] = _source(field, text, left) if field.type == "source" else _read(field, text, hint)
     return spec(**values)
 
 
-def _source(kind: str, left: dict[str, str]) -> Source:
-    if kind not in SOURCES:
-        raise InterventionError(f"Unknown source '{kind}': choose {', '.join(SOURCES)}.")
+def _source(field: Field, kind: str, left: dict[str, str]) -> Source:
+    if kind not in field.choices:
+        raise InterventionError(f"{field.flag} is '{kind}': choose {', '.join(field.choices)}.")
     source: Source = _build(SOURCES[kind], left)
     return source
 
 
 def _describe(hint: Any) -> tuple[Any, tuple[str, ...]]:
-    if hint == Source:
-        return "source", tuple(SOURCES)
+    if is_dataclass(next(iter(get_args(hint)), None)):  # a union of sources
+        return "source", tuple(_kind(source) for source in get_args(hint))
     if get_origin(hint) is Literal:
         return "choice", get_args(hint)
     if get_origin(hint) is tuple:
@@ -164,6 +166,34 @@ _WANTED = {"list": "whole numbers with commas between", "whole": "a whole number
 
 def _kind(spec: Any) -> str:
     return str(spec.kind)
+
+
+def text_of(methods: Sequence[Method]) -> str:
+    """Interventions as one line for the shell and the URL: ``kv source=difference a=2 b=4 key_coefficient=0.5 … + hidden …``."""
+    return " + ".join(shlex.join([method.kind, *(f"{name}={value}" for name, value in flags_of(method).items())]) for method in methods)
+
+
+def methods_of(text: str) -> tuple[Method, ...]:
+    """The inverse of `text_of`. Raises InterventionError naming what cannot be read."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InterventionError(f"The intervention '{text:.200}' cannot be read ({error}): check its quotes.") from None
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == "+":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return tuple(_method_from(part) for part in parts if part)
+
+
+def _method_from(words: list[str]) -> Method:
+    kind, *options = words
+    wrong = [option for option in options if "=" not in option]
+    if wrong:
+        raise InterventionError(f"'{wrong[0]:.80}' is no option of an intervention: write name=value, as in indices=5.")
+    return method_of(kind, dict(option.split("=", 1) for option in options))
 
 
 def all_zero(methods: Sequence[Method]) -> bool:

@@ -65,33 +65,6 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Random:
-    """A random direction of the same size as the difference B − A: what any push of that size does.
-
-    ``norm``: Gaussian, each head of each layer of K and V as long as there. ``covariance``: a draw with the covariance of the latents at
-    A and B (a random weighting of the centred samples), so that it points where latents vary; K and V each as long as there.
-    """
-
-    kind: ClassVar[str] = "random"
-    a: int
-    b: int
-    seed: int = 0
-    matched: Literal["norm", "covariance"] = "norm"
-
-    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
-        target = Difference(self.a, self.b).vector(samples, means, place).values
-        rng = np.random.default_rng(self.seed)
-        if self.matched == "norm":
-            values = _matched(rng.standard_normal(target.shape), target, (-1,))
-        else:
-            part = place.samples(samples)
-            weights = rng.standard_normal((2, len(part)))
-            drawn = sum(np.tensordot(w - w.mean(), part[:, index], 1) for w, index in zip(weights, (self.a, self.b), strict=True))
-            values = _matched(np.asarray(drawn), target, place.whole)
-        return place.vector(samples, f"random {self.seed}, {self.matched} of mean {self.b} − mean {self.a}", values)
-
-
-@dataclass(frozen=True)
 class Shuffled:
     """The difference B − A after every question's steps were shuffled, as long as the true one: a direction without the order of steps."""
 
@@ -108,7 +81,7 @@ class Shuffled:
             a, b = rng.choice(np.arange(1, len(row)), 2, replace=False)
             total += row[b] - row[a]
         return place.vector(
-            samples, f"shuffled steps {self.seed}, size of mean {self.b} − mean {self.a}", _matched(total, target, place.whole)
+            samples, f"shuffled steps {self.seed} as long as mean {self.b} − mean {self.a}", _matched(total, target, place.whole)
         )
 
 
@@ -174,7 +147,35 @@ class Content:
         return rows
 
 
-Source = Difference | Random | Shuffled | Component | Content
+Base = Difference | Component | Content
+
+
+@dataclass(frozen=True)
+class Random:
+    """A random direction as long as another vector: what any push of that size does.
+
+    ``norm``: Gaussian, each head of each layer of K and V as long as there. ``covariance``: a draw with the covariance of the latents of
+    all passes (a random weighting of the centred samples), so that it points where latents vary; K and V each as long as there.
+    """
+
+    kind: ClassVar[str] = "random"
+    like: Base
+    seed: int = 0
+    matched: Literal["norm", "covariance"] = "norm"
+
+    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
+        target = self.like.vector(samples, means, place)
+        rng = np.random.default_rng(self.seed)
+        if self.matched == "norm":
+            values = _matched(rng.standard_normal(target.values.shape), target.values, (-1,))
+        else:
+            part = place.samples(samples)[:, 1:]
+            weights = rng.standard_normal(part.shape[:2])
+            values = _matched(np.tensordot(weights - weights.mean(), part, 2), target.values, place.whole)
+        return place.vector(samples, f"random {self.seed} ({self.matched}) as long as {target.label}", values)
+
+
+Source = Base | Random | Shuffled
 SOURCES: dict[str, type[Source]] = {source.kind: source for source in (Difference, Random, Shuffled, Component, Content)}
 
 

@@ -1,0 +1,236 @@
+"""What an intervention does to an eval set: partial comparisons as the batches come, stored when complete."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from codi_core.backend.worker import Check
+from codi_core.errors import InputError
+from codi_core.evaluation.compare import Pair, effect_of
+from codi_core.evaluation.prepared import PreparedSet
+from codi_core.keys import key_of
+from codi_core.services.steer import MeansRequest, command, condition_of, directions_of, means_words, questions_of, rollout_words
+from codi_core.services.workbench import Poke, Workbench
+from codi_core.steering.conditions import Condition
+from codi_core.steering.controls import controls
+from codi_core.steering.methods import Method
+from codi_core.store import Store, save_parquet
+from codi_core.types import EvalSetSpec, Question, RolloutConfig, ScoredRun, SteeringEffect
+
+RUNS, PARTS = "runs", "run-parts"
+"""Kinds of artifacts: a condition's answers beside its baseline's; the same of one batch, while the rest is missing."""
+ROWS = "rows.parquet"
+SLOW = 1.0
+"""Seconds a batch must take to be stored at once: interrupted work on large models resumes there."""
+MAX_CONTROLS = 200
+
+
+@dataclass(frozen=True)
+class ConditionRequest:
+    """An intervention on an eval set. No intervention at all: the baseline itself."""
+
+    kind: ClassVar[str] = "condition-request"
+    model: str
+    """Name of a preset, a hub id or a folder."""
+    interventions: tuple[Method, ...]
+    eval_set: str = "bundled"
+    """A name in EVAL_SETS, or a file."""
+    n: int = 200
+    """0 = all, or 1,000 of a generated set."""
+    seed: int = 0
+    means: MeansRequest = field(default_factory=MeansRequest)
+    passes: int = 6
+    max_new_tokens: int = 32
+    overlap: bool = False
+    """As in the posts: means may come from evaluated questions. To be marked on screen."""
+    against: Literal["same", "all"] = "same"
+    """Baseline: coefficient 0 with as many passes as the condition runs, or with all of ``passes``."""
+    controls: int = 0
+    """Random directions to run after it; 20 or more give a percentile."""
+
+    @property
+    def key(self) -> str:
+        return key_of(self)
+
+    @property
+    def rollout(self) -> RolloutConfig:
+        return RolloutConfig(self.passes, self.max_new_tokens)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One batch of one condition."""
+
+    kind: ClassVar[str] = "run-part"
+    condition: Condition
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A request with everything looked up that it names."""
+
+    workbench: Workbench
+    request: ConditionRequest
+    viewer: str
+    poke: Poke | None
+    eval_set: EvalSetSpec
+    questions: tuple[Question, ...]
+    condition: Condition
+
+
+def evaluate_condition(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None = None) -> Iterator[SteeringEffect]:
+    """The effect on ever more questions, then with ever more controls. The last one is complete; asked for again it comes at once.
+
+    Stop by no longer asking: nothing is left running, and complete conditions (and slow batches) stay stored. Raises InterventionError for
+    what cannot be done, DataError for an eval set that cannot be used, ModelError, and Cancelled when ``viewer`` asked for something newer.
+    """
+    if not 0 <= request.controls <= MAX_CONTROLS:
+        raise InputError(f"{request.controls} random directions: choose 0 to {MAX_CONTROLS}.")
+    job = _look_up(workbench, request, viewer, poke)
+    condition, total = job.condition, len(job.questions)
+    baseline = condition.baseline if request.against == "same" else condition.standard
+    other = None
+    if baseline != condition.baseline:
+        for pairs in _pairs(job, [baseline]):
+            other = pairs[0][1].sorted()
+    keys, pair = (condition.key, baseline.key), None
+    for pairs in _pairs(job, [condition]):
+        pair = _against(pairs[0], other)
+        yield effect_of(pair, job.questions, keys)
+    assert pair is not None and len(pair[0].numbers) == total
+    done: list[Pair] = []
+    wanted = controls(condition, request.controls) if request.controls else ()
+    for group in _groups(job, wanted):
+        latest: list[Pair] = []
+        for pairs in _pairs(job, group):
+            latest = pairs
+        done += [_against(control, other) for control in latest]
+        yield effect_of(pair, job.questions, keys, done)
+
+
+def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None = None) -> tuple[Condition, ScoredRun]:
+    """The condition of a request and its complete answers, stored or computed. Raises as `evaluate_condition`."""
+    job = _look_up(workbench, request, viewer, poke)
+    latest: list[Pair] = []
+    for pairs in _pairs(job, [job.condition]):
+        latest = pairs
+    return job.condition, latest[0][1].sorted()
+
+
+def condition_command(request: ConditionRequest) -> str:
+    """The command line that repeats a request."""
+    default = ConditionRequest("", ())
+    words = ["--eval-set", request.eval_set, "-n", str(request.n), *rollout_words(request), *means_words(request.means)]
+    for name in ("seed", "against", "controls"):
+        if getattr(request, name) != getattr(default, name):
+            words += [f"--{name}", str(getattr(request, name))]
+    return command("eval", request.model, request.interventions, [*words, *(["--overlap"] if request.overlap else [])])
+
+
+def _look_up(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None) -> _Job:
+    eval_set, questions = questions_of(request.eval_set, request.n, request.seed)
+
+    def work(check: Check) -> Condition:
+        engine = workbench.engine(request.model)
+        condition = condition_of(engine, eval_set, request.rollout, request.interventions, request.means, request.overlap)
+        means = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1] if condition.means else ()
+        condition.check(engine.model, means, questions)
+        return condition
+
+    return _Job(workbench, request, viewer, poke, eval_set, questions, workbench.run(work, viewer, poke))
+
+
+def _prepared(job: _Job) -> PreparedSet:
+    """Only within `Workbench.run`."""
+    engine, rollout = job.workbench.engine(job.request.model), job.request.rollout
+    key = (engine.model.spec.key, job.eval_set, rollout)
+    return job.workbench.prepared.get(key, lambda: PreparedSet(engine, job.questions, rollout))
+
+
+def _groups(job: _Job, conditions: Sequence[Condition]) -> list[list[Condition]]:
+    if not conditions:
+        return []
+    places = job.workbench.run(lambda check: _prepared(job).groups(conditions), job.viewer, job.poke)
+    return [[conditions[place] for place in group] for group in places]
+
+
+def _pairs(job: _Job, conditions: Sequence[Condition]) -> Iterator[list[Pair]]:
+    """Baseline and steered answers so far, one pair a condition; conditions that run together (see `PreparedSet.groups`)."""
+    store = job.workbench.store
+    if all(store.find(RUNS, condition.key) for condition in conditions):
+        yield [_read(store, RUNS, condition.key) for condition in conditions]
+        return
+    so_far: list[Pair] = []
+    batches = job.workbench.run(lambda check: _prepared(job).batches, job.viewer, job.poke)
+    for number, numbers in enumerate(batches):
+        pairs = _batch(job, conditions, number, numbers)
+        so_far = [_joined(*both) for both in zip(so_far, pairs, strict=True)] if so_far else pairs
+        yield so_far
+    for condition, pair in zip(conditions, so_far, strict=True):
+        _write(store, RUNS, condition, pair)
+        for numbers in batches:
+            shutil.rmtree(store.path(PARTS, key_of(_Part(condition, numbers))), ignore_errors=True)
+
+
+def _batch(job: _Job, conditions: Sequence[Condition], number: int, numbers: tuple[int, ...]) -> list[Pair]:
+    store, parts = job.workbench.store, [_Part(condition, numbers) for condition in conditions]
+    if all(store.find(PARTS, key_of(part)) for part in parts):
+        return [_read(store, PARTS, key_of(part)) for part in parts]
+    seconds, pairs = job.workbench.run(lambda check: _compute(job, conditions, number, check), job.viewer, job.poke)
+    if seconds > SLOW:
+        for part, pair in zip(parts, pairs, strict=True):
+            _write(store, PARTS, part, pair)
+    return pairs
+
+
+def _compute(job: _Job, conditions: Sequence[Condition], number: int, check: Check) -> tuple[float, list[Pair]]:
+    started = time.perf_counter()
+    prepared, engine = _prepared(job), job.workbench.engine(job.request.model)
+    directions = directions_of(job.workbench, engine, conditions[0], job.request.means, check)
+    steered = prepared.answers_of(number, conditions, directions, check)
+    pairs = list(zip(prepared.baseline_of(number, conditions, check), steered, strict=True))
+    return time.perf_counter() - started, pairs
+
+
+def _joined(first: Pair, second: Pair) -> Pair:
+    return first[0].joined(second[0]), first[1].joined(second[1])
+
+
+def _against(pair: Pair, other: ScoredRun | None) -> Pair:
+    """The pair with another baseline: ``other`` holds all questions in order."""
+    return pair if other is None else (other.take(pair[1].numbers), pair[1])
+
+
+# Storage: one row a question, the baseline's columns beside the condition's
+
+_COLUMNS = ("answers", "parsed", "outcomes", "p_gold", "margin")
+
+
+def _write(store: Store, kind: str, spec: Condition | _Part, pair: Pair) -> None:
+    baseline, steered = (run.sorted() for run in pair)
+    columns = {name: getattr(steered, name) for name in _COLUMNS} | {f"baseline_{name}": getattr(baseline, name) for name in _COLUMNS}
+    with store.write(kind, spec) as folder:
+        save_parquet(folder / ROWS, pd.DataFrame({"number": steered.numbers, **columns}))
+
+
+def _read(store: Store, kind: str, key: str) -> Pair:
+    frame = store.read(kind, key).parquet(ROWS)
+    return _run(frame, "baseline_"), _run(frame, "")
+
+
+def _run(frame: pd.DataFrame, prefix: str) -> ScoredRun:
+    columns = {name: frame[prefix + name].to_numpy() for name in _COLUMNS}
+    return ScoredRun(
+        numbers=frame["number"].to_numpy(),
+        answers=tuple(columns.pop("answers").tolist()),
+        outcomes=np.array(columns.pop("outcomes").tolist()),
+        **columns,
+    )
