@@ -1,0 +1,24 @@
+"""Router: page config, the model picker, and navigation over pages/."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads stall a shared machine
+
+import streamlit as st
+
+from codi_core.ui import layout
+
+st.set_page_config(page_title="CODI Explorer", page_icon=layout.ICON, layout="wide")
+layout.style()
+page = st.navigation(
+    [
+        st.Page("pages/inspect.py", title="Inspect", icon=":material/search:", default=True),
+        st.Page("pages/model.py", title="Model", icon=":material/memory:"),
+    ],
+    position="top",
+)
+layout.model_picker()
+layout.resume()
+page.run()

@@ -1,0 +1,59 @@
+"""One menu to take a figure away, with the numbers behind it and what made them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A rendering starts a Chromium of ~300 MB."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def export_menu(name: str, figure: Callable[[], go.Figure], table: Callable[[], pd.DataFrame], value: Callable[[], dict[str, Any]]) -> None:
+    """Nothing is made before its button is pressed. ``name`` is the file name without its ending."""
+    pictures = can_render()
+    why = None if pictures else "Needs Chrome or Chromium on the server. The HTML file has a camera button that saves a PNG."
+    files: list[tuple[str, str, str, Callable[[], Any], bool]] = [
+        ("Table (CSV)", "csv", "text/csv", lambda: table().to_csv(index=False).encode("utf-8-sig"), True),
+        (
+            "Values and condition (JSON)",
+            "json",
+            "application/json",
+            lambda: json.dumps(value(), indent=1, ensure_ascii=False).encode(),
+            True,
+        ),
+        ("Interactive figure (HTML)", "html", "text/html", lambda: figure().to_html(include_plotlyjs=True).encode(), True),
+        ("Figure (SVG)", "svg", "image/svg+xml", lambda: render(figure(), "svg"), pictures),
+        ("Figure (PNG)", "png", "image/png", lambda: render(figure(), "png"), pictures),
+    ]
+    with st.popover("Export", icon=":material/download:"), st.container(gap=None):
+        for label, ending, mime, data, possible in files:
+            st.download_button(
+                label,
+                data,
+                f"{name}.{ending}",
+                mime,
+                key=f"export-{ending}",
+                on_click="ignore",
+                type="tertiary",
+                disabled=not possible,
+                help=None if possible else why,
+            )
+
+
+def can_render() -> bool:
+    """SVG and PNG are drawn by kaleido in a browser of the server."""
+    return any(shutil.which(browser) for browser in BROWSERS)
+
+
+def render(figure: go.Figure, kind: str) -> bytes:
+    with _ONE_AT_A_TIME:
+        return bytes(figure.to_image(kind, scale=2))

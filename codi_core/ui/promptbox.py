@@ -1,0 +1,59 @@
+"""The prompt: a text box whose tokens are shown while one types, as the model will see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from codi_core.errors import CodiError
+from codi_core.figures.text import glyphs
+from codi_core.services.tokens import PromptTokens
+from codi_core.ui.component import component
+
+HTML = """
+<div class="head"><label for="prompt">Prompt</label><span class="count" role="status"></span></div>
+<textarea id="prompt" rows="3" spellcheck="false" aria-describedby="tokens" placeholder="Type a word problem"></textarea>
+<div class="note" role="alert" hidden></div>
+<div class="strip" id="tokens" aria-label="Tokens of the prompt as the model sees them"></div>
+<div class="foot"><button type="button">Run</button><kbd>Ctrl + Enter</kbd>
+<span class="stale" hidden>Edited: the result is for the earlier text</span></div>
+"""
+KEY, SERIAL = "promptbox", "promptbox-serial"
+_mount = component("promptbox", HTML)
+
+
+@st.fragment
+def prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: Callable[[str], None]) -> None:
+    """``shown`` is the prompt of the result on screen; ``on_run`` gets the new one when it is run, before the whole page is."""
+    draft = st.session_state.get(KEY, {}).get("draft")
+    text = shown if draft is None else draft
+    try:
+        tokens, note = read(text), ""
+    except CodiError as error:
+        tokens, note = PromptTokens((), 0), str(error)
+    more = tokens.total - len(tokens.tokens)
+    data = {
+        "value": text,
+        "serial": st.session_state.setdefault(SERIAL, 0),
+        "shown": shown,
+        "tokens": [{"text": glyphs(token), "special": special} for token, special in tokens.tokens],
+        "more": f"… and {more:,} more" if more else "",
+        "count": f"{tokens.total:,} tokens · {len(text):,} characters" if tokens.total else f"{len(text):,} characters",
+        "note": note,
+    }
+
+    def run() -> None:
+        new = st.session_state[KEY].get("run")
+        if new is not None:
+            on_run(new)
+
+    if _mount(key=KEY, data=data, on_draft_change=lambda: None, on_run_change=run).get("run") is not None:
+        st.rerun()
+
+
+def replace_prompt(text: str) -> None:
+    """Put ``text`` in the box from outside, whatever was typed there."""
+    st.session_state[SERIAL] = st.session_state.get(SERIAL, 0) + 1
+    if KEY in st.session_state:
+        st.session_state[KEY]["draft"] = text

@@ -1,0 +1,27 @@
+"""Model: which weights these are, where they run and why, how they were trained, how often they are right."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from codi_core.ui import calls, layout, model_page
+from codi_core.ui.errors import shown_errors
+
+layout.require_app("pages/model.py")
+model = st.session_state["model"]
+card = None
+with shown_errors():
+    card = layout.open_model()
+if card is None:
+    model_page.unavailable(model, next((choice.hub_id for choice in calls.choices() if choice.name == model), None))
+else:
+    left, middle, right = st.columns(3, gap="large")
+    with left:
+        model_page.weights(card)
+    with middle:
+        model_page.architecture(card)
+    with right:
+        model_page.runs(card)
+    with shown_errors():
+        model_page.accuracy(card, calls.evals(card.key, card.spec))
+    model_page.training(card)

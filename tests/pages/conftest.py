@@ -1,0 +1,48 @@
+"""The real app on a tiny real checkpoint, without a browser (Streamlit's AppTest)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from codi_core.settings import ROOT
+from tests import checkpoints
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with random weights."""
+    return checkpoints.write(tmp_path_factory.mktemp("models") / "tiny", checkpoints.tensors_of(lora=False))
+
+
+@pytest.fixture(scope="session")
+def session_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODI_MODEL", str(tiny))
+        patch.setenv("CODI_DEVICE", "cpu")
+        patch.setenv("CODI_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        yield
+        st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page(session_environment: None) -> Open:
+    """Open a page as a link would: its path below the root, and what the URL says."""
+
+    def open_(path: str = "", **params: str | list[str]) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in params.items():
+            app.query_params[name] = value
+        if path:
+            app.session_state["goto"] = (f"pages/{path}.py", {})  # AppTest's own switch_page runs the page without app.py
+        return app.run()
+
+    return open_

@@ -1,0 +1,80 @@
+"""The Model page: the card, and what is said when there is no model to show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from codi_core.models.checkpoint import sha256_of
+from tests.pages.conftest import Open
+
+
+def facts(app: object) -> str:
+    return "".join(element.proto.body for element in app.get("html"))  # type: ignore[attr-defined]
+
+
+def test_the_card_names_weights_device_and_format(open_page: Open, tiny: Path) -> None:
+    app = open_page("model")
+    assert not app.exception
+    assert not app.error
+    shown = facts(app)
+    for fact in (sha256_of(tiny / "model.safetensors"), "&#x27;cpu&#x27; was asked for", "float32", "answer-only", str(tiny)):
+        assert fact in shown
+
+
+def test_without_stored_evaluations_the_command_is_shown(open_page: Open, tiny: Path) -> None:
+    assert any("codi_core eval" in code.value and str(tiny) in code.value for code in open_page("model").code)
+
+
+def test_the_learning_curve_is_drawn(open_page: Open, tiny: Path) -> None:
+    row = {
+        "step": 100.0,
+        "student": 2.0,
+        "teacher": 1.0,
+        "distill": 0.5,
+        "steps": 0.0,
+        "teacher_right": 0.5,
+        "right_0": 0.1,
+        "right_6": 0.3,
+    }
+    card = {
+        "training": {"name": "tiny", "steps": 200},
+        "curve": [row, {**row, "step": 200.0, "right_6": 0.9}],
+        "wall_seconds": 60,
+        "device": "cpu",
+    }
+    (tiny / "codi.json").write_text(json.dumps(card))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    app = open_page("model")
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    names = [trace["name"] for trace in figure["data"]]
+    assert "6 passes" in names
+    assert "steps" not in names, "a loss that was never used has no line"
+
+
+@pytest.mark.parametrize("page", ["", "model"])
+def test_a_model_that_is_not_here_is_fetched_only_when_asked(open_page: Open, page: str) -> None:
+    app = open_page(page, model="codi-qwen3-8b")
+    assert not app.exception
+    assert "not on this machine" in app.info[0].value
+    assert [button.label for button in app.button] == ["Download and open"]
+    assert "bundled" in app.selectbox("model").options
+
+
+@pytest.mark.parametrize("page", ["", "model"])
+def test_a_broken_model_is_explained_and_the_picker_stays(open_page: Open, page: str, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tiny.parent / "truncated").mkdir(exist_ok=True)
+    for file in tiny.iterdir():
+        (tiny.parent / "truncated" / file.name).write_bytes(file.read_bytes()[: 5_000 if file.suffix == ".safetensors" else None])
+    monkeypatch.setenv("CODI_MODEL", str(tiny.parent / "truncated"))
+    st.cache_resource.clear()
+    app = open_page(page)
+    st.cache_resource.clear()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert "safetensors" in app.error[0].value
+    assert "bundled" in app.selectbox("model").options

@@ -1,0 +1,58 @@
+"""The screenshots in docs/img, taken from the running app: `make shots`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Page, expect
+
+from codi_core.settings import ROOT
+from tests.browser.conftest import running_browser, running_server
+
+FOLDER = ROOT / "docs" / "img"
+
+
+@dataclass(frozen=True)
+class Shot:
+    name: str
+    path: str
+    """Below the app's address: every state is a link."""
+    ready: str
+    """Text that is there when the page is."""
+    height: int
+    scheme: Literal["light", "dark"] = "light"
+
+
+SHOTS = (
+    Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices", 1290),
+    Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices", 1290, "dark"),
+    Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1180),
+)
+
+
+def take(page: Page, address: str, shot: Shot) -> Path:
+    page.set_viewport_size({"width": 1440, "height": shot.height})
+    page.emulate_media(color_scheme=shot.scheme)
+    page.goto(f"{address}/{shot.path}")
+    expect(page.get_by_text(shot.ready).first).to_be_visible()
+    expect(page.get_by_test_id("stStatusWidget")).to_be_hidden()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(800)  # transitions end
+    path = FOLDER / f"{shot.name}.png"
+    page.screenshot(path=path)
+    return path
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as cache, running_server(Path(cache)) as address, running_browser() as browser:
+        page = browser.new_page()
+        for shot in SHOTS:
+            print(take(page, address, shot).relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
