@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codi_core.services.evaluate import EvalReport
     from codi_core.services.inspect import Inspection
     from codi_core.services.workbench import Workbench
+    from codi_core.types import CellMeans, DetectionMap
 
 PROGRESS_SECONDS = 10.0
 """How often a line of progress appears where it cannot be overwritten."""
@@ -55,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
         ("rollout", rollout, _rollout_arguments),
         ("lens", lens, _lens_arguments),
         ("eval", evaluate, _eval_arguments),
+        ("detect", detect, _detect_arguments),
         ("train", train, _train_arguments),
         ("train-lens", train_lens, _train_lens_arguments),
     ):
@@ -111,17 +113,22 @@ def _lens_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _eval_arguments(parser: argparse.ArgumentParser) -> None:
-    sets = "; ".join(f"{name}: {eval_set.description}" for name, eval_set in EVAL_SETS.items())
-    parser.add_argument(
-        "--eval-set", default="bundled", metavar="NAME", help=f"{sets}; or a .jsonl, .json, .csv or .parquet file (default bundled)"
-    )
-    parser.add_argument("--n", type=_whole, default=0, metavar="N", help="questions (default: all, or 1,000 of a generated set)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which questions (default 0)")
+    _eval_set_arguments(parser)
     _passes_argument(parser)
     parser.add_argument("--mode", choices=get_args(Mode), default="latent", help="cot: write the chain of thought out, no passes")
     parser.add_argument("--swap-donor", action="store_true", help="also answer with the latents of another question")
     parser.add_argument("--max-new-tokens", type=_positive, metavar="N", help="longest answer (default 32; 128 with --mode cot)")
     parser.add_argument("--fresh", action="store_true", help="compute again even if the result is stored")
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _detect_arguments(parser: argparse.ArgumentParser) -> None:
+    _eval_set_arguments(parser)
+    parser.add_argument("--lens", default="logit", metavar="NAME", help="logit (default), or a tuned lens")
+    parser.add_argument("--depth", type=_whole, metavar="D", help="depth of the tables (default: the output)")
+    parser.add_argument("--top-k", type=_positive, default=5, metavar="K", choices=range(1, 11), help="1 to 10 (default 5)")
+    _passes_argument(parser)
     _model_arguments(parser)
     _json_argument(parser)
 
@@ -148,6 +155,15 @@ def _train_lens_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: the cache, where lens and the Inspect page find it")
     _model_arguments(parser)
     _json_argument(parser)
+
+
+def _eval_set_arguments(parser: argparse.ArgumentParser) -> None:
+    sets = "; ".join(f"{name}: {eval_set.description}" for name, eval_set in EVAL_SETS.items())
+    parser.add_argument(
+        "--eval-set", default="bundled", metavar="NAME", help=f"{sets}; or a .jsonl, .json, .csv or .parquet file (default bundled)"
+    )
+    parser.add_argument("--n", type=_whole, default=0, metavar="N", help="questions (default: all, or 1,000 of a generated set)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which questions (default 0)")
 
 
 def _passes_argument(parser: argparse.ArgumentParser) -> None:
@@ -278,6 +294,38 @@ def evaluate(args: argparse.Namespace) -> None:
         _print_report(report)
 
 
+def detect(args: argparse.Namespace) -> None:
+    """Measure how often a lens reads the answer and the step values of a question, index by index, and how often by chance"""
+    from codi_core.evaluation.detection import aligned_detection, detection_map
+    from codi_core.services.detect import DetectRequest
+    from codi_core.services.detect import detect as run
+
+    show = _progress(args, "detect")
+    with _workbench(args) as bench:
+        request = DetectRequest(bench.settings.model, args.eval_set, args.n, args.seed, args.lens, args.passes)
+        for readings in run(bench, request, "detect"):
+            if show:
+                show(len(readings.questions), readings.total)
+    depths = readings.top_ids.shape[2]
+    depth = depths - 1 if args.depth is None else args.depth
+    if depth >= depths:
+        raise InputError(f"Depth {depth} does not exist: this model has depths 0 to {depths - 1}.")
+    maps = [detection_map(readings, target) for target in readings.targets]
+    most = max((len(question.steps) for question in readings.questions), default=0)
+    aligned = {step: aligned_detection(readings, step, depth) for step in range(1, most + 1)}
+    if args.json:
+        parts = [
+            {"step": step, "index": step + 1, "found": dataclasses.asdict(found), "permuted": dataclasses.asdict(chance)}
+            for step, (found, chance) in aligned.items()
+        ]
+        _print_json({"key": readings.spec.key, "depth": depth, "maps": [dataclasses.asdict(each) for each in maps], "aligned": parts})
+        return
+    spec = readings.spec
+    print(f"{spec.model.name}, {spec.lens} lens, depth {depth} of {depths - 1}, {spec.eval_set.name} (seed {spec.eval_set.seed})")
+    _print_detection(maps, aligned, depth, args.top_k)
+    print(f"key  {spec.key}")
+
+
 def train(args: argparse.Namespace) -> None:
     """Train a bundled model from scratch; run the same command again to resume"""
     from codi_core.device import choose_device, set_threads
@@ -374,10 +422,15 @@ def _progress(args: argparse.Namespace, what: str) -> Callable[[int, int], None]
 
 
 def _print_json(value: Any) -> None:
-    def plain(array: Any) -> Any:
-        return array.tolist()
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=_plain))
 
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=plain))
+
+def _plain(array: Any) -> Any:
+    """A numpy array or number as lists; NaN, a mean over nothing say, becomes null."""
+    import numpy as np
+
+    known: Any = np.where(np.isnan(array), None, array) if array.dtype.kind == "f" else array
+    return known.tolist()
 
 
 def _print_table(rows: Sequence[tuple[str, str]]) -> None:
@@ -418,6 +471,20 @@ def _print_report(report: EvalReport) -> None:
         rows.append((f"swap {swap.patch}", "latents of another question, and the answer is"))
         rows += [(f"  {text}", _percent(getattr(swap, name))) for name, text in names.items()]
     _print_table([*rows, *([("note", report.note)] if report.note else []), ("key", report.spec.key)])
+
+
+def _print_detection(maps: list[DetectionMap], aligned: dict[int, tuple[CellMeans, CellMeans]], depth: int, k: int) -> None:
+    print(f"\nTop-{k}, and in brackets the value of another question: chance")
+    print("".join([f"{'':10}", *(f"{'bot' if index == 0 else f'z{index}':>16}" for index in range(maps[0].found.value.shape[1]))]))
+    for each in maps:
+        pairs = zip(each.found.value[k - 1, :, depth], each.permuted.value[k - 1, :, depth], strict=True)
+        print("".join([f"{each.target:10}", *(f"{found:8.1%} ({chance:5.1%})" for found, chance in pairs), f"   n {each.found.n:,}"]))
+    print("\nStep values where step supervision puts them, index = step + 1 (the last step is the answer)")
+    for step, (found, chance) in aligned.items():
+        if found.n:
+            ranks = "  ".join(f"top-{rank} {found.value[rank - 1]:6.1%}" for rank in (1, 5, 10) if rank <= len(found.value))
+            interval = f"top-{k} [{found.low[k - 1]:.1%}, {found.high[k - 1]:.1%}], chance {chance.value[k - 1]:.1%}"
+            print(f"step {step} at z{step + 1}  {ranks}   {interval}   n {found.n:,}")
 
 
 def _inspection_json(inspection: Inspection) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from codi_core.evaluation.run import clusters_of
 from codi_core.evaluation.stats import Array, Clusters, bootstrap_interval, shares
-from codi_core.types import CellMeans, DetectionMap, Ints, LensReadings
+from codi_core.types import CellMeans, DetectionMap, Floats, Ints, LensReadings
 
 PERMUTATIONS = 8
 """Values of other questions tried for each question."""
@@ -35,6 +35,26 @@ def detection_map(readings: LensReadings, target: str, seed: int = 0) -> Detecti
         multi_token=int(known.sum()) - len(rows),
         without=int((~known).sum()),
     )
+
+
+def aligned_detection(readings: LensReadings, step: int, depth: int = -1, seed: int = 0) -> tuple[CellMeans, CellMeans]:
+    """Share of questions where the value of ``step`` (1, 2, …; the last is the answer) is among the k likeliest tokens at index step + 1.
+
+    There step-level supervision puts it (arXiv 2509.20317). Returns found and permuted, each ``[k]``; of no questions when none has that
+    many steps, or the rollout that many passes.
+    """
+    index = step + 1
+    reached = index < readings.top_ids.shape[1]
+    steps = [question.steps if reached else () for question in readings.questions]
+    places = [(row, 0 if len(own) == step else readings.targets.index(f"step {step}")) for row, own in enumerate(steps) if len(own) >= step]
+    places = [place for place in places if (readings.token_ids[place] >= 0).any()]
+    rows, columns = np.array(places, np.intp).reshape(-1, 2).T
+    ids, clusters = readings.token_ids[rows, columns], _clusters(readings, rows)
+    top = readings.top_ids[rows, index if reached else 0, depth][:, None, None]
+    draws = _draws(readings.values[rows, columns], readings.values[rows], np.random.default_rng(seed))
+    permuted = np.mean([_within_k(top, ids[draw]) for draw in draws], axis=0) if len(rows) else _within_k(top, ids)
+    found, chance = (_means(hits[:, :, 0, 0], clusters, shares) for hits in (_within_k(top, ids), permuted))
+    return found, chance
 
 
 def token_set(readings: LensReadings, ids: Sequence[int]) -> CellMeans:
@@ -67,20 +87,24 @@ def _within_k(top_ids: Ints, wanted: Ints) -> npt.NDArray[np.bool_]:
 
 
 def _other_questions(readings: LensReadings, column: int, rows: Rows, rng: np.random.Generator) -> list[Rows]:
-    """PERMUTATIONS times another question for each of ``rows``, whose value of the same target is no value of this one.
+    """PERMUTATIONS times another question for each of ``rows``, whose value of the same target is no value of this one."""
+    return [rows[draw] for draw in _draws(readings.values[rows, column], readings.values[rows], rng)]
+
+
+def _draws(values: Floats, own: Floats, rng: np.random.Generator) -> list[Rows]:
+    """PERMUTATIONS times a place in ``values`` ``[question]`` for each question, whose value is none of its ``own`` ``[question target]``.
 
     Where chance finds none in REDRAWS tries (nearly all questions share a value) an equal value stays, and the baseline is high: rightly.
     """
-    values, own = readings.values[rows, column], readings.values[rows]
     draws = []
-    for _ in range(PERMUTATIONS if len(rows) else 0):
-        draw = rng.integers(len(rows), size=len(rows))
+    for _ in range(PERMUTATIONS if len(values) else 0):
+        draw = rng.integers(len(values), size=len(values))
         for _ in range(REDRAWS):
             same = (values[draw][:, None] == own).any(1)
             if not same.any():
                 break
-            draw[same] = rng.integers(len(rows), size=int(same.sum()))
-        draws.append(rows[draw])
+            draw[same] = rng.integers(len(values), size=int(same.sum()))
+        draws.append(draw)
     return draws
 
 

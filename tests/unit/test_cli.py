@@ -19,7 +19,7 @@ from tests.checkpoints import FIXTURES
 
 FIXTURE = FIXTURES / "llama-cywinski"
 MODEL = ["--model", str(FIXTURE / "checkpoint"), "--base", str(FIXTURE / "base"), "--lora-alpha", "2"]
-COMMANDS = ["info", "selfcheck", "rollout", "lens", "eval", "train", "train-lens"]
+COMMANDS = ["info", "selfcheck", "rollout", "lens", "eval", "detect", "train", "train-lens"]
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +141,16 @@ def test_lens_shows_the_output_in_its_last_row(capsys: pytest.CaptureFixture[str
     assert "'7': best rank" in capsys.readouterr().out
 
 
+def test_detect_is_a_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["detect", *MODEL, "--eval-set", "templates", "--n", "12", "--passes", "2"]
+    found = run_json(capsys, *argv)
+    assert np.shape(found["maps"][0]["found"]["value"]) == (10, 3, 5)
+    assert [(part["step"], part["found"]["n"] > 0) for part in found["aligned"]] == [(1, True), (2, False), (3, False)]  # two passes only
+    assert found["aligned"][1]["found"]["value"] == [None] * 10
+    assert cli.main(argv) == 0
+    assert found["key"] in capsys.readouterr().out
+
+
 def test_info_names_code_model_and_device(capsys: pytest.CaptureFixture[str]) -> None:
     found = run_json(capsys, "info", *MODEL)
     assert found["code"] == code_version() and found["card"]["device"] == "cpu"
@@ -180,6 +190,7 @@ def test_training_again_resumes_what_is_there(trained: Path, capsys: pytest.Capt
         (["info", *MODEL, "--lora-alpha", "-1"], "LoRA alpha is -1.0"),
         (["lens", *MODEL, "--prompt", " "], "The prompt is empty"),
         (["lens", *MODEL, "--prompt", "Add.", "--lens", "magic"], "Unknown lens 'magic'"),
+        (["detect", *MODEL, "--n", "3", "--passes", "0", "--depth", "9", "--json"], "Depth 9 does not exist"),
         (["train", "--preset", "giant"], "Unknown preset 'giant'"),
         (["train-lens", *MODEL, "--indices", "9"], "names no indices"),
     ],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from codi_core.evaluation.detection import detection_map, mean_entropy, mean_probability, token_set
+from codi_core.evaluation.detection import aligned_detection, detection_map, mean_entropy, mean_probability, token_set
 from codi_core.types import DetectionSpec, EvalSetSpec, LensReadings, ModelSpec, Question, RolloutConfig
 
 SPEC = DetectionSpec(ModelSpec("m", "0", "float32", "paper", "none"), "logit", "", EvalSetSpec("s", 0, 0, ""), RolloutConfig(1))
@@ -80,3 +82,20 @@ def test_no_questions_give_no_numbers(readings: LensReadings) -> None:
     found = detection_map(readings, "step 1")
     assert (found.found.n, found.multi_token) == (0, N) and np.isnan(found.found.value).all()
     assert found.found.value.shape == found.permuted.value.shape == (K, INDICES, DEPTHS)
+
+
+def test_aligned_steps_stand_one_index_later_and_the_last_one_is_the_answer(readings: LensReadings) -> None:
+    """Questions of one step have their answer at index 2, of two steps their first value; three indices are needed."""
+    steps = [(float(100 + q),) if q % 2 else (float(q), float(100 + q)) for q in range(N)]
+    questions = tuple(replace(question, steps=own) for question, own in zip(readings.questions, steps, strict=True))
+    top = np.full((N, 4, DEPTHS, K), 999)
+    top[:, 2, -1, 0] = [own[0] for own in steps]
+    top[:, 3, -1, 2] = [own[-1] for own in steps]
+    shown = replace(readings, questions=questions, top_ids=top)
+    first, chance = aligned_detection(shown, 1)
+    assert first.value.tolist() == [1, 1, 1, 1] and chance.value.tolist() == [0, 0, 0, 0] and first.n == N
+    second, _ = aligned_detection(shown, 2)
+    assert second.value.tolist() == [0, 0, 1, 1] and second.n == N // 2
+    assert aligned_detection(shown, 1, depth=0)[0].value.tolist() == [0, 0, 0, 0]
+    assert aligned_detection(shown, 3)[0].n == 0  # nobody has three steps
+    assert aligned_detection(replace(shown, top_ids=top[:, :2]), 1)[0].n == 0  # too few passes
