@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"codi_core {args.name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+        again = " Run the same command again to go on from the last saved step." if args.name.startswith("train") else ""
+        print(f"\nStopped.{again}", file=sys.stderr)
         return 130
 
 
@@ -338,7 +339,8 @@ def train(args: argparse.Namespace) -> None:
     set_threads(settings.threads)
     changes = {name: value for name in ("steps", "seed") if (value := getattr(args, name)) is not None}
     spec = dataclasses.replace(TRAIN_PRESETS[args.preset], **changes)
-    out = args.out or Path("runs") / args.preset
+    out, device = args.out or Path("runs") / args.preset, choose_device(settings.device)
+    print(f"Training {spec.name} for {spec.steps:,} steps on {device.device} ({device.reason}) in {out}", file=sys.stderr)
 
     def report(row: dict[str, float]) -> None:
         rates = "  ".join(f"{name} {value:.3f}" for name, value in row.items() if name not in ("step", "seconds"))
@@ -346,7 +348,7 @@ def train(args: argparse.Namespace) -> None:
         print(line, flush=True)
 
     try:
-        folder = run(spec, out, str(choose_device(settings.device).device), report)
+        folder = run(spec, out, str(device.device), report)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error}") from error
     if args.json:
