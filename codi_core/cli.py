@@ -340,7 +340,8 @@ def train(args: argparse.Namespace) -> None:
     changes = {name: value for name in ("steps", "seed") if (value := getattr(args, name)) is not None}
     spec = dataclasses.replace(TRAIN_PRESETS[args.preset], **changes)
     out, device = args.out or Path("runs") / args.preset, choose_device(settings.device)
-    print(f"Training {spec.name} for {spec.steps:,} steps on {device.device} ({device.reason}) in {out}", file=sys.stderr)
+    if not args.json:
+        print(f"Training {spec.name} for {spec.steps:,} steps on {device.device} ({device.reason}) in {out}", file=sys.stderr)
 
     def report(row: dict[str, float]) -> None:
         rates = "  ".join(f"{name} {value:.3f}" for name, value in row.items() if name not in ("step", "seconds"))
