@@ -20,14 +20,15 @@ def choose(prompt: str) -> None:
 
 model = st.session_state["model"]
 prompt = state.read("prompt", examples.FIRST)
-with shown_errors():
-    card = layout.open_model()
+card = layout.open_model()
+if card is not None:
     left, right = st.columns([2, 1], gap="large")
     with left:
         prompt_box(prompt, lambda text: calls.tokens(model, text), lambda text: state.write("prompt", text))
         examples.gallery(choose)
         passes = st.segmented_control("Latent passes", range(9), default=6, required=True, key="passes", bind="query-params")
-    request = calls.request(model, prompt, passes)
-    with right:
-        answer(calls.inspection(request), card, track)
-    lens_panel(request)
+    with shown_errors():
+        request = calls.request(model, prompt, passes)
+        with right:
+            answer(calls.inspection(request), card, track)
+        lens_panel(request)

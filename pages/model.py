@@ -8,13 +8,8 @@ from codi_core.ui import calls, layout, model_page
 from codi_core.ui.errors import shown_errors
 
 layout.require_app("pages/model.py")
-model = st.session_state["model"]
-card = None
-with shown_errors():
-    card = layout.open_model()
-if card is None:
-    model_page.unavailable(model, next((choice.hub_id for choice in calls.choices() if choice.name == model), None))
-else:
+card = layout.open_model()
+if card is not None:
     left, middle, right = st.columns(3, gap="large")
     with left:
         model_page.weights(card)

@@ -92,7 +92,7 @@ def trajectories(grid: LensGrid, token: TrackedToken, measure: Measure, index: i
         figure.add_trace(_line(range(depths), values[i], position(i), i == index, "layer"), row=1, col=1)
     for d in _last(range(depths), depth):
         figure.add_trace(_line(range(indices), values[:, d], f"layer {d}", d == depth, "index"), row=1, col=2)
-    figure.update_layout(showlegend=False, height=250, margin={"l": 8, "r": 8, "t": 28, "b": 8}, hovermode="closest", font=FONT)
+    figure.update_layout(showlegend=False, height=250, margin={"l": 8, "r": 8, "t": 28, "b": 8}, hovermode="closest")
     figure.update_xaxes(title="Layer", col=1, **_counted(depths))
     figure.update_xaxes(title="Index", col=2, tickvals=list(range(indices)), ticktext=["bot", *(f"z{i}" for i in range(1, indices))])
     for column, text in enumerate((f"over layers · {position(index)} in front", f"over indices · layer {depth} in front"), 1):
@@ -155,7 +155,7 @@ def wide_table(grid: LensGrid, painted: Paint, flip: bool) -> pd.DataFrame:
     depths = range(grid.entropy.shape[1])
     columns: dict[str, Any] = {"Layer": list(depths)}
     for i in range(grid.entropy.shape[0]):
-        columns[f"{position(i)} token"] = [short(token, 24) for token in grid.top_tokens[i, :, 0]]
-        columns[f"{position(i)} {painted.title}"] = painted.values[i].astype(float)
+        columns[position(i)] = [short(token, 24) for token in grid.top_tokens[i, :, 0]]
+        columns[f"{position(i)} value"] = painted.values[i].astype(float)
     frame = pd.DataFrame(columns)
     return frame if flip else frame.iloc[::-1]

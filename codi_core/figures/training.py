@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from codi_core.figures.lens import FONT
-
 RIGHT = {"right_0": ("no passes", "#8a8d91", "dot"), "teacher_right": ("explicit chain", "#c8963e", "dash")}
 """Shares of unseen problems answered correctly; the passes' own share is found by its name, `right_<passes>`."""
 LOSSES = {"student": "#1f6f78", "teacher": "#c8963e", "distill": "#d1495b", "steps": "#6c5b9e"}
@@ -27,7 +25,6 @@ def learning_curve(curve: Sequence[Mapping[str, float]]) -> go.Figure:
             figure.add_trace(_line(curve, name, name, colour, "solid", legend="legend2"), row=1, col=2)
     figure.update_layout(
         height=330,
-        font=FONT,
         margin={"l": 8, "r": 8, "t": 30, "b": 8},
         hovermode="x unified",
         legend={"orientation": "h", "x": 0, "y": -0.2},

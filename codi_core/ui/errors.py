@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import streamlit as st
 
@@ -15,20 +14,23 @@ from codi_core.errors import CodiError
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def shown_errors() -> Iterator[None]:
+class shown_errors:
     """An exception in the block becomes a box on the page; what follows the block still runs."""
-    try:
-        yield
-    except CodiError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-    except Exception:
-        reference = uuid.uuid4().hex[:8]
-        log.exception("unexpected error %s", reference)
-        st.error(
-            f"Something went wrong. The server's log has the details under **{reference}**; the rest of the page still works.",
-            icon=":material/error:",
-        )
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> bool:
+        if isinstance(error, CodiError):
+            st.error(plain(str(error)), icon=":material/error:")
+        elif isinstance(error, Exception):
+            reference = uuid.uuid4().hex[:8]
+            log.error("unexpected error %s", reference, exc_info=error)
+            st.error(
+                f"Something went wrong. The server's log has the details under **{reference}**; the rest of the page still works.",
+                icon=":material/error:",
+            )
+        return isinstance(error, Exception)  # Streamlit's own control flow is no Exception
 
 
 def plain(text: str) -> str:

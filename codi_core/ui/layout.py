@@ -8,8 +8,9 @@ import streamlit as st
 
 from codi_core.services.cards import ModelCard
 from codi_core.ui import calls
-from codi_core.ui.errors import plain
+from codi_core.ui.errors import plain, shown_errors
 
+SHIPPED = ("bundled", "bundled-steps")
 ICON = str(Path(__file__).with_name("icon.svg"))
 """Ours: a Material icon would be fetched from Google."""
 CSS = """<style>
@@ -53,12 +54,21 @@ def model_picker() -> None:
     st.selectbox("Model", names, default, key="model", bind="query-params", width=300, label_visibility="collapsed")
 
 
-def open_model() -> ModelCard:
-    """The chosen model's card. Raises ModelError when it cannot be opened; stops the page where opening it needs a download first."""
+def open_model() -> ModelCard | None:
+    """The chosen model's card; None, and the page says why and what to do, when it cannot be opened."""
     chosen = next(choice for choice in calls.choices() if choice.name == st.session_state["model"])
-    if chosen.hub_id and not chosen.present:
-        st.info(plain(f"{chosen.name} is not on this machine. Its files come from huggingface.co/{chosen.hub_id} and may take gigabytes."))
-        if not st.button("Download and open", icon=":material/download:"):
-            st.stop()
-        calls.bring(chosen.name)
-    return calls.card(chosen.name)
+    with shown_errors():
+        if chosen.hub_id and not chosen.present:
+            st.info(
+                plain(f"{chosen.name} is not on this machine. Its files come from huggingface.co/{chosen.hub_id} and may take gigabytes.")
+            )
+            if not st.button("Download and open", icon=":material/download:"):
+                return None
+            calls.bring(chosen.name)
+        return calls.card(chosen.name)
+    st.markdown("The other models of the list above can still be opened. On the command line, this shows what is wrong:")
+    st.code(f".venv/bin/python -m codi_core info --model {chosen.name}", language="bash")
+    if chosen.hub_id is None and chosen.name in SHIPPED:
+        st.markdown("And this trains it from scratch:")
+        st.code(f".venv/bin/python -m codi_core train --preset {chosen.name} --out runs/{chosen.name}", language="bash")
+    return None

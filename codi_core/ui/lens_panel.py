@@ -48,10 +48,10 @@ def with_tracked(request: InspectRequest) -> InspectRequest:
     answer = calls.inspection(request).rollout.answer.strip()
     own = (answer,) if 0 < len(answer) <= 20 else ()
     wanted = replace(request, tracked=(*state.read_tracked()[:MAX_TRACKED], *own))
-    known = False
     with shown_errors():
-        known = bool(calls.inspection(wanted).tracked) or not wanted.tracked
-    return wanted if known else replace(request, tracked=own)
+        calls.inspection(wanted)
+        return wanted
+    return replace(request, tracked=own)
 
 
 def _toolbar(inspection: Inspection, grid: LensGrid) -> Paint:
@@ -81,6 +81,7 @@ def _grid(inspection: Inspection, grid: LensGrid, painted: Paint, cell: tuple[in
     flip = bool(st.session_state.get("flip"))
     if st.session_state.get("table"):
         st.dataframe(wide_table(grid, painted, flip), hide_index=True, height="content")
+        st.caption(f"Value: {painted.title}")
     else:
         heatgrid(
             grid, painted, inspection.tracked, chosen=cell, flip=flip, label="Logit lens: top-1 token", key="grid", on_pick=state.write_cell

@@ -11,7 +11,6 @@ from codi_core.figures.training import learning_curve
 from codi_core.services.cards import ModelCard
 from codi_core.services.evaluate import EvalReport
 from codi_core.ui import words
-from codi_core.ui.errors import plain
 
 
 def weights(card: ModelCard) -> None:
@@ -124,14 +123,3 @@ def _facts(title: str, facts: dict[str, str]) -> None:
         st.subheader(title, anchor=False)
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     st.html(f'<dl class="facts">{rows}</dl>')
-
-
-def unavailable(name: str, hub_id: str | None) -> None:
-    """What to do about a model that could not be opened."""
-    st.markdown(f"**{plain(name)}** is not available here. The other models of the picker above still are.")
-    if hub_id:
-        st.markdown("Bring its files with")
-        st.code(f".venv/bin/python -m codi_core info --model {name}", language="bash")
-    else:
-        st.markdown("Train it from scratch with")
-        st.code(f".venv/bin/python -m codi_core train --preset {name}", language="bash")

@@ -119,7 +119,7 @@ def test_the_table_shows_the_same_tokens(open_page: Open) -> None:
     grid, app = sent(open_page(), "heatgrid"), open_page(table="true")
     frame = app.dataframe[0].value
     assert list(frame["Layer"]) == [int(row["label"]) for row in grid["rows"]]
-    assert list(frame["z2 token"]) == [row[2]["text"] for row in grid["cells"]]
+    assert list(frame["z2"]) == [row[2]["text"] for row in grid["cells"]]
 
 
 def test_the_trajectory_follows_the_chosen_cells_token(open_page: Open) -> None:

@@ -139,4 +139,4 @@ def test_the_wide_table_is_the_heatmap(grid: LensGrid) -> None:
     painted = paint(grid, "Entropy")
     table = wide_table(grid, painted, flip=False)
     assert list(table["Layer"]) == [3, 2, 1, 0]
-    assert np.allclose(table["z1 Entropy (nats)"], grid.entropy[1, ::-1])
+    assert np.allclose(table["z1 value"], grid.entropy[1, ::-1])
