@@ -15,7 +15,7 @@ from codi_core.types import LensGrid, TrackedToken
 
 Measure = Literal["Probability", "Rank"]
 LAYER_AXIS = "Layer (0 = embeddings … {last} = output)"
-FONT = {"family": "Source Sans, Source Sans 3, Helvetica, Arial, sans-serif", "size": 13}
+FONT = {"family": "Helvetica, Arial, sans-serif", "size": 13}
 MONO = "Source Code Pro, DejaVu Sans Mono, monospace"
 
 
@@ -58,7 +58,7 @@ def heatmap(grid: LensGrid, by: ColourBy, target: TrackedToken | None, flip: boo
         text=plotly_text(condition), font_size=10, showarrow=False, align="left", x=0, xref="paper", y=0, yref="paper", yshift=-28
     )
     figure.update_xaxes(side="top", tickvals=list(range(indices)), ticktext=[position(i) for i in range(indices)], **_cells(indices))
-    figure.update_yaxes(title=layer_axis(grid), tickvals=list(range(depths)), **_cells(depths, flip))
+    figure.update_yaxes(title={"text": layer_axis(grid), "font_size": 13}, tickvals=list(range(depths)), **_cells(depths, flip))
     return figure
 
 
@@ -70,7 +70,7 @@ def _cells(count: int, flip: bool = False) -> dict[str, Any]:
 
 def _colour_bar(painted: Paint) -> dict[str, Any]:
     levels, labels = zip(*painted.ticks, strict=True)
-    return {"title": {"text": painted.title, "side": "right"}, "tickvals": levels, "ticktext": labels, "thickness": 12, "outlinewidth": 0}
+    return {"title": {"text": painted.title, "side": "right", "font_size": 13}, "tickvals": levels, "ticktext": labels, "thickness": 12, "outlinewidth": 0}
 
 
 def _hover(grid: LensGrid, painted: Paint, index: int, depth: int) -> str:
