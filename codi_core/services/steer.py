@@ -126,7 +126,7 @@ def steer(workbench: Workbench, request: SteerRequest, viewer: str, poke: Poke |
     when ``viewer`` asked for something newer meanwhile.
     """
     if not request.interventions:
-        raise InterventionError("No intervention was given: name one, as in 'kv source=difference a=2 b=4 key_coefficient=1 …'.")
+        raise InterventionError("No intervention was given: name one, as in 'kv source=difference a=2 b=4 coefficient=1 indices=5'.")
     question = clean_question(request.prompt)
     problem = known_problems().get(question)
     asked = problem or Question(question, question, math.nan, "", (), ())

@@ -18,12 +18,11 @@ from codi_core.steering.vectors import Place, Source
 
 @dataclass(frozen=True)
 class KV:
-    """Adds key_coefficient · v_K and value_coefficient · v_V to the slot of an index. The slot's own pass has run by then."""
+    """Adds coefficient · v to the slot of an index: keys and values weighted apart. The slot's own pass has run by then."""
 
     kind: ClassVar[str] = "kv"
     source: Source
-    key_coefficient: float
-    value_coefficient: float
+    coefficient: float
     indices: tuple[int, ...]
     """The same vector in each slot."""
     layers: tuple[int, ...] = ()
@@ -31,6 +30,9 @@ class KV:
     heads: tuple[int, ...] = ()
     """None named: all."""
     then: Then = "continue"
+    key_weight: float = 1.0
+    """The keys' own coefficient is coefficient · key_weight."""
+    value_weight: float = 1.0
     raw: bool = False
     """Add keys averaged as they lay in the cache, instead of keys whose rotation was undone and done again for each prompt's position."""
 
@@ -38,10 +40,12 @@ class KV:
 
     @property
     def coefficients(self) -> dict[str, float]:
-        return {"key coefficient": self.key_coefficient, "value coefficient": self.value_coefficient}
+        if self.key_weight == self.value_weight == 1:
+            return {"coefficient": self.coefficient}
+        return {"key coefficient": self.coefficient * self.key_weight, "value coefficient": self.coefficient * self.value_weight}
 
     def with_coefficient(self, coefficient: float) -> KV:
-        return replace(self, key_coefficient=coefficient, value_coefficient=coefficient)
+        return replace(self, coefficient=coefficient)
 
     @property
     def place(self) -> Place:
@@ -69,8 +73,8 @@ class KV:
             edit
             for index in self.indices
             for edit in (
-                Edit("k", index, self.key_coefficient * rows.into_cache(keys, index, self.raw)),
-                Edit("v", index, self.value_coefficient * values),
+                Edit("k", index, self.coefficient * self.key_weight * rows.into_cache(keys, index, self.raw)),
+                Edit("v", index, self.coefficient * self.value_weight * values),
             )
         )
 

@@ -35,7 +35,7 @@ class Method(Protocol):
         """By name; all zero = the baseline."""
 
     def with_coefficient(self, coefficient: float) -> Method:
-        """The same with every coefficient set."""
+        """The same with another coefficient."""
 
     def passes(self, passes: int) -> int:
         """Passes to run out of ``passes``."""
@@ -169,7 +169,7 @@ def _kind(spec: Any) -> str:
 
 
 def text_of(methods: Sequence[Method]) -> str:
-    """Interventions as one line for the shell and the URL: ``kv source=difference a=2 b=4 key_coefficient=0.5 … + hidden …``."""
+    """Interventions as one line for the shell and the URL: ``kv source=difference a=2 b=4 coefficient=0.5 … + hidden …``."""
     return " + ".join(shlex.join([method.kind, *(f"{name}={value}" for name, value in flags_of(method).items())]) for method in methods)
 
 

@@ -30,7 +30,7 @@ def _embedding_post(a: int, b: int, index: int, coefficient: float) -> Hidden:
 
 
 def _kv_post(a: int, b: int, index: int, coefficient: float) -> KV:
-    return KV(Difference(a, b), coefficient, coefficient, (index,), then="stop", raw=True)
+    return KV(Difference(a, b), coefficient, (index,), then="stop", raw=True)
 
 
 def _embedding(a: int, b: int, index: int, coefficient: float) -> Hidden:
@@ -38,7 +38,7 @@ def _embedding(a: int, b: int, index: int, coefficient: float) -> Hidden:
 
 
 def _kv(a: int, b: int, index: int, coefficient: float) -> KV:
-    return KV(Difference(a, b), coefficient, coefficient, (index,))
+    return KV(Difference(a, b), coefficient, (index,))
 
 
 PRESETS: dict[str, Preset] = {
