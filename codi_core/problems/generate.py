@@ -118,7 +118,8 @@ def group_draft(story_id: str, x: int, y: int, z: int) -> _Draft | None:
 
 def _percent(rng: random.Random) -> _Draft | None:
     n = rng.choice((20, 40, 50, 60, 80)) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
-    p, q = 5 * rng.randint(1, 16), 5 * rng.randint(1, 16)
+    grain = 10 if rng.random() < 0.75 else 5
+    p, q = grain * rng.randint(1, 80 // grain), grain * rng.randint(1, 80 // grain)
     if rng.random() < 0.25:
         story = rng.choice(PERCENT_ONE)
         if n * p % 100:
@@ -138,13 +139,13 @@ def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:
     return _Draft(story_id, story.slots, ({"n": n, "p": p, "q": q},) * 3, steps, (n, p, q))
 
 
-CHAIN_MAX = 200
+CHAIN_MAX = 120
 
 
 def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
     """A random operation on ``value``: name, operand, result; None when it leaves the range or is not exact."""
     name = rng.choice(("add", "sub", "add", "sub", "mul", "div"))
-    n = rng.randint(2, 5) if name in ("mul", "div") else rng.randint(1, 30)
+    n = rng.randint(2, 5) if name in ("mul", "div") else rng.randint(1, 20)
     if name == "div" and value % n:
         return None
     result = {"add": value + n, "sub": value - n, "mul": value * n, "div": value // n}[name]
@@ -153,7 +154,7 @@ def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
 
 def _chain(rng: random.Random) -> _Draft | None:
     setting: Setting = rng.choice(CHAINS)
-    value = first = rng.randint(2, 60)
+    value = first = rng.randint(2, 40)
     slots, values, steps, triple = [setting.start], [{"n": first}], [], [first]
     for _ in range(rng.randint(1, 4)):
         if (done := _operation(rng, value)) is None:
@@ -184,7 +185,7 @@ def _rate(rng: random.Random) -> _Draft | None:
 def _rate_extra(rng: random.Random, story: Story, v: dict[str, int], steps: list[tuple[str, int]], total: int) -> _Draft | None:
     """The third step of a rate story: something on top, or something lost."""
     first, second, ask = story.slots
-    e, minus = rng.randint(1, 30), rng.random() < 0.5
+    e, minus = rng.randint(1, 20), rng.random() < 0.5
     result = total - e if minus else total + e
     if result < 1:
         return None

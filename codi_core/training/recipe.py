@@ -121,6 +121,12 @@ def step_loss(model: Student, latents: list[Tensor], values: Tensor) -> Tensor:
     return torch.stack([cross_entropy(model, latents[j + 2], values[:, j]) for j in present]).sum()
 
 
+def drill_loss(model: Student, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of the values of bare equations; padding is on the right, where causal attention never looks."""
+    hidden = model.codi.model(input_ids=inputs, use_cache=False).last_hidden_state
+    return cross_entropy(model, hidden, targets)
+
+
 def losses(model: Student, batch: Batch, passes: int, distill_factor: float, step_weight: float, teacher_only: bool) -> Losses:
     prompt_cache, zero = DynamicCache(), torch.zeros(())
     hidden, _ = forward(model, model.embed(batch.prompt), batch.prompt_mask, prompt_cache)

@@ -20,11 +20,14 @@ from codi_core.errors import InputError
 from codi_core.keys import key_of
 from codi_core.problems.generate import MAX_VALUE, stream
 from codi_core.training.batches import Batch, batches, encode
-from codi_core.training.recipe import Student, fork, forward, grow, losses, think
+from codi_core.training.drill import drill
+from codi_core.training.recipe import Losses, Student, drill_loss, fork, forward, grow, losses, think
 from codi_core.training.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id, train_tokenizer
 
 Row = dict[str, float]
 LOSSES = ("student", "teacher", "distill", "steps")
+DRILL_BATCHES = 8
+"""Equations are short: a drill step holds this many times the problems of a batch."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ class TrainSpec:
     name: str = "bundled"
     seed: int = 7
     steps: int = 12_000
-    teacher_steps: int = 600
+    """All of them: drill, explicit chains alone, then chains and latents together."""
+    drill_steps: int = 800
+    """Steps on bare equations, eight times the batch."""
+    teacher_steps: int = 800
     """Steps on explicit chains alone, before the latents join."""
-    batch: int = 64
+    batch: int = 32
     lr: float = 1.5e-3
     warmup: int = 100
     decay: float = 0.3
@@ -52,12 +58,12 @@ class TrainSpec:
     width: int = 128
     layers: int = 6
     heads: int = 4
-    mlp: int = 256
+    mlp: int = 384
 
 
 TRAIN_PRESETS = {
-    "bundled": TrainSpec(steps=11_000, teacher_steps=800, batch=32, lr=1.2e-3),
-    "bundled-steps": TrainSpec(name="bundled-steps", steps=2_600, teacher_steps=400, step_weight=0.25),
+    "bundled": TrainSpec(),
+    "bundled-steps": TrainSpec(name="bundled-steps", steps=3_200, step_weight=0.25),
 }
 
 
@@ -189,14 +195,31 @@ def move(batch: Batch, device: str) -> Batch:
     return Batch(**{name: getattr(batch, name).to(device) for name in Batch.__dataclass_fields__})
 
 
-def update(model: Student, optimizer: torch.optim.Optimizer, batch: Batch, spec: TrainSpec, step: int) -> dict[str, float]:
+class Feed:
+    """What every step of a run trains on, a function of the spec and the step alone: a resumed run sees what an unbroken one would."""
+
+    def __init__(self, spec: TrainSpec, tokenizer: Tokenizer, device: str, first: int) -> None:
+        self.spec, self.tokenizer, self.device = spec, tokenizer, device
+        self._batches = batches(tokenizer, spec.batch, spec.seed, first=max(0, first - spec.drill_steps))
+
+    def losses(self, model: Student, step: int) -> Losses:
+        spec = self.spec
+        if step < spec.drill_steps:
+            inputs, targets = drill(self.tokenizer, DRILL_BATCHES * spec.batch, spec.seed * 1_000_003 + step)
+            loss, zero = drill_loss(model, inputs.to(self.device), targets.to(self.device)), torch.zeros(())
+            return Losses(loss, zero, loss, zero, zero)
+        teacher_only = step < spec.drill_steps + spec.teacher_steps
+        return losses(model, move(next(self._batches), self.device), spec.passes, spec.distill_factor, spec.step_weight, teacher_only)
+
+
+def update(model: Student, optimizer: torch.optim.Optimizer, feed: Feed, step: int) -> Row:
     """One step of training; returns its losses."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(spec, step)
-    loss = losses(model, batch, spec.passes, spec.distill_factor, spec.step_weight, teacher_only=step < spec.teacher_steps)
+        group["lr"] = learning_rate(feed.spec, step)
+    loss = feed.losses(model, step)
     optimizer.zero_grad()
     loss.total.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), spec.clip)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), feed.spec.clip)
     optimizer.step()
     return {name: getattr(loss, name).item() for name in LOSSES}
 
@@ -220,10 +243,10 @@ def train(spec: TrainSpec, out: Path, device: str = "cpu", report: Callable[[Row
     out.mkdir(parents=True, exist_ok=True)
     state = load_state(out / "state.pt", spec, model, optimizer)
     held_out = move(probe_problems(tokenizer), device)
-    feed = batches(tokenizer, spec.batch, spec.seed, first=state.step)
+    feed = Feed(spec, tokenizer, device, first=state.step)
     started, seen = time.monotonic() - state.seconds, list[Row]()
     for step in range(state.step, spec.steps):
-        seen.append(update(model, optimizer, move(next(feed), device), spec, step))
+        seen.append(update(model, optimizer, feed, step))
         if (step + 1) % every == 0 or step + 1 == spec.steps:
             means = {name: sum(row[name] for row in seen) / len(seen) for name in LOSSES}
             row = {"step": step + 1.0, "seconds": time.monotonic() - started, **means, **measure(model, held_out, spec.passes)}
