@@ -20,14 +20,17 @@ from codi_core.errors import CodiError, InputError
 from codi_core.models.presets import PRESETS
 from codi_core.problems.evalsets import EVAL_SETS
 from codi_core.settings import Settings
-from codi_core.types import Mode, PromptFormat, RopeRounding, Share
+from codi_core.types import Mode, PromptFormat, RopeRounding, Share, Space
 
 if TYPE_CHECKING:
+    from codi_core.services.effects import ConditionRequest
     from codi_core.services.evaluate import EvalReport
     from codi_core.services.inspect import Inspection
+    from codi_core.services.steer import MeansRequest
     from codi_core.services.workbench import Workbench
-    from codi_core.types import CellMeans, DetectionMap
+    from codi_core.types import CellMeans, DetectionMap, SteeringEffect
 
+CONDITION_HELP = "'kv source=difference a=2 b=4 coefficient=0.5 indices=5 then=stop'; several are joined by ' + '"
 PROGRESS_SECONDS = 10.0
 """How often a line of progress appears where it cannot be overwritten."""
 
@@ -57,6 +60,9 @@ def make_parser() -> argparse.ArgumentParser:
         ("rollout", rollout, _rollout_arguments),
         ("lens", lens, _lens_arguments),
         ("eval", evaluate, _eval_arguments),
+        ("compare", compare, _compare_arguments),
+        ("steer", steer, _steer_arguments),
+        ("vector", vector, _vector_arguments),
         ("detect", detect, _detect_arguments),
         ("train", train, _train_arguments),
         ("train-lens", train_lens, _train_lens_arguments),
@@ -120,8 +126,55 @@ def _eval_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--swap-donor", action="store_true", help="also answer with the latents of another question")
     parser.add_argument("--max-new-tokens", type=_positive, metavar="N", help="longest answer (default 32; 128 with --mode cot)")
     parser.add_argument("--fresh", action="store_true", help="compute again even if the result is stored")
+    group = parser.add_argument_group("steering", "measure an intervention against the unsteered model")
+    group.add_argument("--condition", metavar="TEXT", help=f"the intervention: {CONDITION_HELP}")
+    group.add_argument("--against", choices=("same", "all"), default="same", help="baseline with as many passes (default), or all")
+    group.add_argument("--controls", type=_whole, default=0, metavar="N", help="random directions to try too; 20 and more: a percentile")
+    _means_arguments(group)
     _model_arguments(parser)
     _json_argument(parser)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--a", default="", metavar="TEXT", help=f"{CONDITION_HELP}; empty: unsteered (default)")
+    parser.add_argument("--b", required=True, metavar="TEXT", help="as --a")
+    _eval_set_arguments(parser)
+    _passes_argument(parser)
+    parser.add_argument("--max-new-tokens", type=_positive, default=32, metavar="N", help="longest answer (default 32)")
+    _means_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _steer_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompt", required=True, metavar="TEXT")
+    parser.add_argument("--condition", required=True, metavar="TEXT", help=f"the intervention: {CONDITION_HELP}")
+    parser.add_argument("--control-seed", type=_whole, default=0, metavar="S", help="which random direction stands beside it (default 0)")
+    parser.add_argument("--lens", action="append", metavar="NAME", help="logit (default), or a tuned lens; may be repeated")
+    _passes_argument(parser)
+    parser.add_argument("--max-new-tokens", type=_positive, default=32, metavar="N", help="longest answer (default 32)")
+    _means_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _vector_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", required=True, metavar="TEXT", help="difference a=2 b=4, component rank=1, content index=3 value=24, …")
+    parser.add_argument("--space", choices=get_args(Space), default="z")
+    parser.add_argument("--layer", type=_whole, metavar="D", help="depth of space resid")
+    parser.add_argument("--raw", action="store_true", help="keys as they lie in the cache, rotated")
+    _passes_argument(parser)
+    _means_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _means_arguments(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--means", default="means", metavar="NAME", help="eval set that directions are made from (default means)")
+    parser.add_argument("--means-n", type=_whole, default=500, metavar="N", help="its questions (default 500; 0 = all)")
+    parser.add_argument("--means-seed", type=int, default=0, metavar="S")
+    parser.add_argument("--means-only", choices=("all", "addition"), default="all", help="addition: addition-first stories only")
+    parser.add_argument("--overlap", action="store_true", help="as in the posts: means may come from evaluated questions")
 
 
 def _detect_arguments(parser: argparse.ArgumentParser) -> None:
@@ -273,7 +326,10 @@ def lens(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Measure accuracy on an eval set, with its interval; results are stored"""
+    """Measure accuracy on an eval set, or with --condition what an intervention does to it; results are stored"""
+    if args.condition is not None:
+        _evaluate_condition(args)
+        return
     from codi_core.services.evaluate import EvalRequest
     from codi_core.services.evaluate import evaluate as run
 
@@ -293,6 +349,109 @@ def evaluate(args: argparse.Namespace) -> None:
         _print_json(report.as_json())
     else:
         _print_report(report)
+
+
+def _evaluate_condition(args: argparse.Namespace) -> None:
+    from codi_core.services.effects import evaluate_condition
+
+    if args.mode != "latent" or args.swap_donor or args.fresh:
+        raise InputError("--condition steers latents and its results are stored: leave --mode, --swap-donor and --fresh out.")
+    show, effect = _progress(args, "eval"), None
+    with _workbench(args) as bench:
+        for effect in evaluate_condition(bench, _condition_request(args, bench, args.condition), "eval"):
+            if show:
+                show(effect.done, effect.total)
+    assert effect is not None
+    _print_effect(args, effect)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Compare two interventions, or one with the unsteered model, question by question"""
+    from codi_core.services.effects import compare_conditions
+
+    with _workbench(args) as bench:
+        a, b = (_condition_request(args, bench, text) for text in (args.a, args.b))
+        effect = compare_conditions(bench, a, b, "compare")
+    _print_effect(args, effect)
+
+
+def steer(args: argparse.Namespace) -> None:
+    """Answer one prompt unsteered, steered, and pushed as hard in a random direction"""
+    from codi_core.services.steer import SteerRequest
+    from codi_core.services.steer import steer as run
+    from codi_core.steering.methods import methods_of
+
+    with _workbench(args) as bench:
+        request = SteerRequest(
+            model=bench.settings.model,
+            prompt=args.prompt,
+            interventions=methods_of(args.condition),
+            means=_means_request(args),
+            passes=args.passes,
+            max_new_tokens=args.max_new_tokens,
+            control_seed=args.control_seed,
+            lenses=tuple(args.lens or ["logit"]),
+        )
+        found = run(bench, request, "steer")
+    panes = {name: pane for name in ("baseline", "steered", "control") if (pane := getattr(found, name))}
+    if args.json:
+        shared = {"model": dataclasses.asdict(found.model), "passes": found.passes, "identical": found.identical, "command": found.command}
+        _print_json({**shared, **{name: dataclasses.asdict(pane) for name, pane in panes.items()}})
+        return
+    gold = f"gold {found.problem.gold:g}, " if found.problem else ""
+    reach = f"reaches pass {found.first_pass} on" if found.first_pass <= found.passes else "reaches the answer only"
+    print(f"{found.model.name}: {gold}{found.passes} passes, the edit {reach}{'; identical bit for bit' * found.identical}")
+    for name, pane in panes.items():
+        scores = "" if pane.p_gold is None else f"  P(gold) {pane.p_gold:.3f}  margin {pane.margin:+.2f}"
+        tops = ", ".join(f"{top.token!r} {top.prob:.2f}" for top in pane.top_answers[:4])
+        print(f"{name:9} {pane.answer!r:12}{scores}  {pane.outcome or ''}  ({tops})")
+
+
+def vector(args: argparse.Namespace) -> None:
+    """Show how long and how stable a direction is, and which coefficients make sense"""
+    from codi_core.services.steer import VectorRequest, vector_info
+    from codi_core.steering.methods import source_of
+    from codi_core.steering.vectors import Place
+
+    with _workbench(args) as bench:
+        place = Place(args.space, args.layer, args.raw)
+        info = vector_info(
+            bench, VectorRequest(bench.settings.model, source_of(args.source), place, _means_request(args), args.passes), "vector"
+        )
+    if args.json:
+        _print_json(dataclasses.asdict(info))
+        return
+    parts = ("keys", "values") if args.space == "kv" else (args.space,)
+    stable = "" if info.vector.split_half is None else f", cosine of its halves {info.vector.split_half:.3f}"
+    print(f"{info.model.name}: {info.vector.label}, from {info.vector.n:,} questions of {info.means.eval_set.name}{stable}")
+    _print_table([(f"length of {part}", f"{norm:.4g}") for part, norm in zip(parts, info.vector.norms, strict=True)])
+    for index, (site, full) in enumerate(zip(info.site_norms, info.full_dose, strict=True)):
+        print(f"at index {index}: length there {', '.join(f'{norm:.4g}' for norm in site)}; coefficient {full:.3g} pushes as far")
+
+
+def _condition_request(args: argparse.Namespace, bench: Workbench, text: str) -> ConditionRequest:
+    from codi_core.services.effects import ConditionRequest
+    from codi_core.steering.methods import methods_of
+
+    return ConditionRequest(
+        model=bench.settings.model,
+        interventions=methods_of(text),
+        eval_set=args.eval_set,
+        n=args.n,
+        seed=args.seed,
+        means=_means_request(args),
+        passes=args.passes,
+        max_new_tokens=args.max_new_tokens or 32,
+        overlap=args.overlap,
+        against=getattr(args, "against", "same"),
+        controls=getattr(args, "controls", 0),
+    )
+
+
+def _means_request(args: argparse.Namespace) -> MeansRequest:
+    from codi_core.services.steer import MeansRequest
+
+    return MeansRequest(args.means, args.means_n, args.means_seed, args.means_only)
 
 
 def detect(args: argparse.Namespace) -> None:
@@ -474,6 +633,27 @@ def _print_report(report: EvalReport) -> None:
         rows.append((f"swap {swap.patch}", "latents of another question, and the answer is"))
         rows += [(f"  {text}", _percent(getattr(swap, name))) for name, text in names.items()]
     _print_table([*rows, *([("note", report.note)] if report.note else []), ("key", report.spec.key)])
+
+
+def _print_effect(args: argparse.Namespace, effect: SteeringEffect) -> None:
+    if args.json:
+        transitions = {f"{before} → {after}": count for (before, after), count in effect.transitions.items()}
+        _print_json({**dataclasses.asdict(dataclasses.replace(effect, transitions={})), "transitions": transitions})
+        return
+    paired, band = effect.paired, effect.controls
+    print(effect.verdict)
+    rows = [
+        ("baseline", _percent(effect.baseline)),
+        ("steered", _percent(effect.steered)),
+        ("difference", f"{paired.delta:+.1%}  [{paired.low:+.1%}, {paired.high:+.1%}]  {paired.fixed} fixed, {paired.broken} broken"),
+        ("p", f"{paired.p_clustered:.3g} clustered, {paired.p_mcnemar:.3g} exact McNemar (as if questions were independent)"),
+        ("gold margin", f"{effect.margin.value:+.3f}  [{effect.margin.low:+.3f}, {effect.margin.high:+.3f}]"),
+        ("P(gold)", f"{effect.p_gold.value:+.4f}  [{effect.p_gold.low:+.4f}, {effect.p_gold.high:+.4f}]"),
+        ("answers", f"{effect.changed:,} of {effect.done:,} changed"),
+    ]
+    if band:
+        rows.append(("controls", f"{len(band.accuracy)}: percentile {band.percentile:.0f}, of the margin {band.margin_percentile:.0f}"))
+    _print_table([*rows, ("key", effect.key), ("baseline key", effect.baseline_key)])
 
 
 def _print_detection(maps: list[DetectionMap], aligned: dict[int, tuple[CellMeans, CellMeans]], depth: int, k: int) -> None:

@@ -125,10 +125,20 @@ def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, poke: 
     return job.condition, latest[0][1].sorted()
 
 
+def compare_conditions(
+    workbench: Workbench, a: ConditionRequest, b: ConditionRequest, viewer: str, poke: Poke | None = None
+) -> SteeringEffect:
+    """Condition b against condition a on the same questions: ``baseline`` and ``steered`` of the result. Raises as `evaluate_condition`."""
+    if (a.model, a.eval_set, a.n, a.seed) != (b.model, b.eval_set, b.n, b.seed):
+        raise InputError("Two conditions can only be compared on the same questions of the same model.")
+    (first, before), (second, after) = (runs_of(workbench, request, viewer, poke) for request in (a, b))
+    return effect_of((before, after), questions_of(a.eval_set, a.n, a.seed)[1], (second.key, first.key))
+
+
 def condition_command(request: ConditionRequest) -> str:
     """The command line that repeats a request."""
     default = ConditionRequest("", ())
-    words = ["--eval-set", request.eval_set, "-n", str(request.n), *rollout_words(request), *means_words(request.means)]
+    words = ["--eval-set", request.eval_set, "--n", str(request.n), *rollout_words(request), *means_words(request.means)]
     for name in ("seed", "against", "controls"):
         if getattr(request, name) != getattr(default, name):
             words += [f"--{name}", str(getattr(request, name))]
@@ -234,3 +244,30 @@ def _run(frame: pd.DataFrame, prefix: str) -> ScoredRun:
         outcomes=np.array(columns.pop("outcomes").tolist()),
         **columns,
     )
+
+
+# Questions whose outcome changed
+
+
+@dataclass(frozen=True)
+class Flip:
+    """One question that the condition fixed or broke."""
+
+    question: Question
+    fixed: bool
+    baseline: str
+    """Its answer unsteered; empty while the condition is not complete, and so for ``steered``."""
+    steered: str
+
+
+def flips(workbench: Workbench, request: ConditionRequest, effect: SteeringEffect) -> tuple[Flip, ...]:
+    """Fixed ones first, each in the order of the eval set. Reads what is stored; computes nothing. Raises DataError."""
+    questions, store = questions_of(request.eval_set, request.n, request.seed)[1], workbench.store
+    answers: tuple[Sequence[str], Sequence[str]] = ((), ())
+    if store.find(RUNS, effect.key) is not None:
+        own, steered = (run.sorted().answers for run in _read(store, RUNS, effect.key))
+        other = store.find(RUNS, effect.baseline_key) is not None and request.against == "all"
+        answers = (_read(store, RUNS, effect.baseline_key)[1].sorted().answers if other else own, steered)
+    places = [(place, True) for place in effect.fixed] + [(place, False) for place in effect.broken]
+    texts = [tuple(one[place] if one else "" for one in answers) for place, _ in places]
+    return tuple(Flip(questions[place], fixed, *text) for (place, fixed), text in zip(places, texts, strict=True))

@@ -188,12 +188,27 @@ def methods_of(text: str) -> tuple[Method, ...]:
     return tuple(_method_from(part) for part in parts if part)
 
 
+def source_of(text: str) -> Source:
+    """A source alone: ``difference a=2 b=4``. Raises InterventionError naming what cannot be read."""
+    kind, *options = text.split() or [""]
+    field = Field("source", "source", tuple(SOURCES))
+    left = _options(options)
+    source = _source(field, kind, left)
+    if left:
+        raise InterventionError(f"Source {kind} has no option {', '.join(sorted(left))}.")
+    return source
+
+
 def _method_from(words: list[str]) -> Method:
     kind, *options = words
+    return method_of(kind, _options(options))
+
+
+def _options(options: list[str]) -> dict[str, str]:
     wrong = [option for option in options if "=" not in option]
     if wrong:
         raise InterventionError(f"'{wrong[0]:.80}' is no option of an intervention: write name=value, as in indices=5.")
-    return method_of(kind, dict(option.split("=", 1) for option in options))
+    return dict(option.split("=", 1) for option in options)
 
 
 def all_zero(methods: Sequence[Method]) -> bool:
