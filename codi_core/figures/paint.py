@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,8 +15,17 @@ COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
 TARGETED: frozenset[ColourBy] = frozenset({"P(target)", "Rank(target)"})
 """Colourings that need a tracked token."""
 
-CIVIDIS = np.array([plotly.colors.hex_to_rgb(colour) for _, colour in plotly.colors.get_colorscale("Cividis")], float)
-"""Sequential and safe for every kind of colour blindness; ``[stop rgb]``, 0–255."""
+
+def _stops(name: str) -> Floats:
+    """A colour scale of Plotly, ``[stop rgb]``, 0–255."""
+    colours = [colour for _, colour in plotly.colors.get_colorscale(name)]
+    return np.array([plotly.colors.hex_to_rgb(c) if c.startswith("#") else plotly.colors.unlabel_rgb(c) for c in colours], np.float32)
+
+
+CIVIDIS = _stops("Cividis")
+"""Sequential, and safe for every kind of colour blindness."""
+BRBG = _stops("BrBG")
+"""Diverging, likewise; the middle is nothing."""
 
 
 @dataclass(frozen=True)
@@ -27,61 +36,90 @@ class Paint:
     values: Floats
     """``[index depth]``, in the unit of the title."""
     level: Floats
-    """``[index depth]``, 0..1 along the colour scale."""
+    """``[index depth]``, 0..1 along the colour scale; NaN where there is nothing to show."""
     ticks: tuple[tuple[float, str], ...]
     """Level and label of the marks on the colour bar."""
     form: str
     """Format of one value in words."""
+    scale: Floats = field(default_factory=lambda: CIVIDIS)
+    """``[stop rgb]``"""
 
     @property
     def fill(self) -> list[list[str]]:
         """``[index depth]`` CSS colours."""
-        return [[f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in row] for row in ramp(self.level)]
+        return [[css(rgb) for rgb in row] for row in ramp(self.level, self.scale)]
 
     @property
     def ink(self) -> list[list[str]]:
         """``[index depth]`` black or white, whichever reads better on the fill (at least 4.5:1)."""
-        return np.where(luminance(ramp(self.level)) > 0.179, "#000000", "#ffffff").tolist()  # type: ignore[no-any-return]
+        return np.where(luminance(ramp(self.level, self.scale)) > 0.179, "#000000", "#ffffff").tolist()  # type: ignore[no-any-return]
+
+    @property
+    def stops(self) -> list[str]:
+        """CSS colours of the scale."""
+        return [css(rgb) for rgb in self.scale]
+
+    def said(self, index: int, depth: int) -> str:
+        """One value in words."""
+        return f"{self.title} {self.values[index, depth]:{self.form}}"
 
 
 def paint(grid: LensGrid, by: ColourBy, target: TrackedToken | None = None) -> Paint:
     """``target`` must be tracked by the grid, and given, for the colourings in TARGETED."""
     if by == "Top-1 probability":
-        return _shares("Top-1 probability", grid.top_probs[..., 0])
+        return shares("Top-1 probability", grid.top_probs[..., 0])
     if by == "Entropy":
-        return _amounts("Entropy (nats)", grid.entropy)
+        return amounts("Entropy (nats)", grid.entropy)
     if by == "KL to output":
-        return _amounts("KL to output (nats)", grid.kl)
+        return amounts("KL to output (nats)", grid.kl)
     assert target is not None, f"{by} needs a target"
     if by == "P(target)":
-        return _shares("P(target)", grid.prob_of(target))
-    return _ranks("Rank(target)", grid.rank_of(target).astype(np.float32))
+        return shares("P(target)", grid.prob_of(target))
+    return ranks("Rank(target)", grid.rank_of(target).astype(np.float32))
 
 
-def _shares(title: str, values: Floats) -> Paint:
+def shares(title: str, values: Floats) -> Paint:
+    """Always on the whole scale from 0 to 1."""
     return Paint(title, values, np.clip(values, 0, 1), tuple((tick, f"{tick:.0%}") for tick in (0.0, 0.25, 0.5, 0.75, 1.0)), ".1%")
 
 
-def _amounts(title: str, values: Floats) -> Paint:
-    """From 0 to the largest on the grid."""
-    top = max(float(values.max(initial=0)), 1e-6)
+def amounts(title: str, values: Floats, top: float = 0) -> Paint:
+    """From 0 to the largest on the grid, or to ``top``: grids side by side need one scale."""
+    top = max(top, float(values.max(initial=0)), 1e-6)
     return Paint(title, values, values / np.float32(top), tuple((tick, f"{tick * top:.2g}") for tick in (0.0, 0.5, 1.0)), ".2f")
 
 
-def _ranks(title: str, values: Floats) -> Paint:
+def ranks(title: str, values: Floats) -> Paint:
     """Logarithmic; rank 1 at the bright end."""
     decades = max(1, int(np.ceil(np.log10(max(float(values.max(initial=1)), 2)))))
     level = (1 - np.log10(values) / decades).astype(np.float32)
     return Paint(title, values, level, tuple((1 - d / decades, f"{10**d:,}") for d in range(decades, -1, -1)), ",.0f")
 
 
-def ramp(level: Floats) -> Floats:
-    """``[…]`` in 0..1 → ``[… rgb]`` on Cividis, 0–255."""
-    place = np.clip(level, 0, 1) * (len(CIVIDIS) - 1)
-    below = np.minimum(place.astype(int), len(CIVIDIS) - 2)
+def difference(a: Paint, b: Paint, title: str) -> Paint:
+    """a − b, diverging around 0; of ranks, how many decades a is nearer to the top."""
+    ranked = a.form == ",.0f"
+    values = (np.log10(b.values) - np.log10(a.values) if ranked else a.values - b.values).astype(np.float32)
+    top = max(float(np.abs(values).max(initial=0)), 1e-6)
+    share = a.form.endswith("%")
+    ticks = tuple((0.5 + side / 2, f"{side * top:+.0%}" if share else f"{side * top:+.2g}") for side in (-1, 0, 1))
+    form = "+.1%" if share else "+.2f"
+    return Paint(f"{title} (decades)" if ranked else title, values, 0.5 + values / np.float32(2 * top), ticks, form, BRBG)
+
+
+def ramp(level: Floats, scale: Floats) -> Floats:
+    """``[…]`` in 0..1 → ``[… rgb]`` on a scale, 0–255; grey where NaN."""
+    known = np.nan_to_num(level, nan=0.0)
+    place = np.clip(known, 0, 1) * (len(scale) - 1)
+    below = np.minimum(place.astype(int), len(scale) - 2)
     part = (place - below)[..., None]
-    rgb: Floats = (CIVIDIS[below] * (1 - part) + CIVIDIS[below + 1] * part).astype(np.float32)
-    return rgb
+    rgb: Floats = (scale[below] * (1 - part) + scale[below + 1] * part).astype(np.float32)
+    return np.where(np.isnan(level)[..., None], np.float32(128), rgb)
+
+
+def css(rgb: Floats) -> str:
+    red, green, blue = rgb
+    return f"rgb({red:.0f},{green:.0f},{blue:.0f})"
 
 
 def luminance(rgb: Floats) -> Floats:

@@ -10,10 +10,11 @@ from codi_core.services.cards import ModelCard, model_card
 from codi_core.services.catalog import ModelChoice, download, model_choices
 from codi_core.services.evaluate import EvalReport, stored_evals
 from codi_core.services.inspect import Inspection, InspectRequest, inspect
+from codi_core.services.lenses import lens_cards as lens_cards_of
 from codi_core.services.tokens import PromptTokens, prompt_tokens
 from codi_core.services.workbench import Workbench
 from codi_core.settings import Settings
-from codi_core.types import ModelSpec
+from codi_core.types import LensCard, ModelSpec
 
 
 @st.cache_resource(show_spinner=False)
@@ -55,6 +56,16 @@ def request(model: str, prompt: str, passes: int, tracked: tuple[str, ...] = ())
 
 def tokens(model: str, prompt: str) -> PromptTokens:
     return prompt_tokens(workbench(), model, prompt, viewer(), poke)
+
+
+def lens_cards(model: str) -> list[LensCard]:
+    return _lens_cards(model, viewer())
+
+
+@st.cache_data(max_entries=8, ttl=30, show_spinner=False)
+def _lens_cards(model: str, _viewer: str) -> list[LensCard]:
+    """New lenses show up after half a minute."""
+    return lens_cards_of(workbench(), model, f"{_viewer}/lenses", poke)
 
 
 @st.cache_data(max_entries=8, ttl=30, show_spinner="Reading stored evaluations …")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,12 +17,14 @@ _ONE_AT_A_TIME = threading.Lock()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def export_menu(name: str, figure: Callable[[], go.Figure], table: Callable[[], pd.DataFrame], value: Callable[[], dict[str, Any]]) -> None:
+def export_menu(
+    name: str, figure: Callable[[], go.Figure], tables: Callable[[], Sequence[pd.DataFrame]], value: Callable[[], dict[str, Any]]
+) -> None:
     """Nothing is made before its button is pressed. ``name`` is the file name without its ending."""
     pictures = can_render()
     why = None if pictures else "Needs Chrome or Chromium on the server. The HTML file has a camera button that saves a PNG."
     files: list[tuple[str, str, str, Callable[[], Any], bool]] = [
-        ("Table (CSV)", "csv", "text/csv", lambda: table().to_csv(index=False).encode("utf-8-sig"), True),
+        ("Table (CSV)", "csv", "text/csv", lambda: pd.concat(tables()).to_csv(index=False).encode("utf-8-sig"), True),
         (
             "Values and condition (JSON)",
             "json",

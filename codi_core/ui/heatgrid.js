@@ -1,4 +1,4 @@
-// A grid of tokens: colours and texts come from Python (figures.paint).
+// A grid of cells: colours and texts come from Python (figures.panels). Grids of one `group` show each other's hovered cell.
 const build = (table, rows, columns) => {
   const shape = `${rows.length}x${columns.length}`;
   if (table.dataset.shape === shape) return;
@@ -20,11 +20,11 @@ const build = (table, rows, columns) => {
 const fillTip = (tip, cell) => {
   const lines = cell.top.map(([token, share], rank) => {
     const row = element('div', 'row');
-    row.append(element('span', '', String(rank + 1)), element('span', '', token), element('span', '', share));
+    row.append(element('span', '', String(rank + 1)), tokenInto(element('span'), token), element('span', '', share));
     return row;
   });
-  const facts = element('div', 'facts');
-  facts.append(...cell.facts.map((fact) => element('div', '', fact)));
+  const facts = element('div', lines.length ? 'facts' : 'facts plain');
+  facts.append(...[cell.value, ...cell.facts].map((fact) => element('div', '', fact)));
   tip.replaceChildren(element('b', '', cell.title), ...lines, facts);
 };
 
@@ -39,7 +39,7 @@ const place = (tip, box) => {
 export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const table = find('table'), tip = find('.tip');
-  const { rows, columns, cells, chosen, label, axis, legend, cellHeight } = data;
+  const { rows, columns, cells, chosen, label, axis, legend, cellHeight, hint, group } = data;
   build(table, rows, columns);
   table.setAttribute('aria-label', label);
   table.style.setProperty('--cell', `${cellHeight}px`);
@@ -48,6 +48,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const at = (y, x) => table.tBodies[0].rows[y]?.cells[x + 1];
   const hide = () => { tip.style.display = 'none'; };
+  const tell = (place) => window.dispatchEvent(new CustomEvent('codi-grid', { detail: { group, from: table, place } }));
   const choose = (y, x) => {
     table.querySelectorAll('[aria-selected=true]').forEach((cell) => cell.setAttribute('aria-selected', 'false'));
     at(y, x).setAttribute('aria-selected', 'true'); // before the server answers
@@ -55,23 +56,30 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const isChosen = (y, x) => Boolean(chosen) && columns[x].id === chosen[0] && rows[y].id === chosen[1];
   const anyChosen = rows.some((_, y) => columns.some((__, x) => isChosen(y, x)));
+  const show = (y, x) => {
+    fillTip(tip, cells[y][x]);
+    place(tip, at(y, x).getBoundingClientRect());
+    tell([columns[x].id, rows[y].id]);
+  };
+  const leave = () => { hide(); tell(null); };
 
   rows.forEach((row, y) => {
     table.tBodies[0].rows[y].cells[0].textContent = row.label;
     columns.forEach((column, x) => {
       const cell = at(y, x), shown = cells[y][x];
       tokenInto(cell, shown.text);
+      if (shown.mark) cell.append(element('sup', '', shown.mark));
       cell.style.backgroundColor = shown.fill;
       cell.style.color = shown.ink;
+      cell.className = shown.edge || '';
       cell.setAttribute('role', 'gridcell');
       cell.setAttribute('aria-label', `${shown.title}: ${shown.text}, ${shown.value}`);
       cell.setAttribute('aria-selected', String(isChosen(y, x)));
       cell.tabIndex = (anyChosen ? isChosen(y, x) : y === 0 && x === 0) ? 0 : -1;
-      const show = () => { fillTip(tip, shown); place(tip, cell.getBoundingClientRect()); };
       cell.onclick = () => choose(y, x);
-      cell.onmouseenter = show;
-      cell.onmouseleave = hide;
-      cell.onblur = hide;
+      cell.onmouseenter = () => show(y, x);
+      cell.onmouseleave = leave;
+      cell.onblur = leave;
       cell.onkeydown = (event) => {
         const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
         if (step) {
@@ -80,19 +88,30 @@ export default function ({ data, parentElement, setTriggerValue }) {
             cell.tabIndex = -1;
             next.tabIndex = 0;
             next.focus();
-            fillTip(tip, cells[y + step[0]][x + step[1]]);
-            place(tip, next.getBoundingClientRect());
+            show(y + step[0], x + step[1]);
           }
         } else if (event.key === 'Enter' || event.key === ' ') choose(y, x);
-        else if (event.key === 'Escape') hide();
+        else if (event.key === 'Escape') leave();
         else return;
         event.preventDefault();
       };
     });
   });
-  find('.scroll').onscroll = hide;
+  find('.scroll').onscroll = leave;
+
+  const follow = ({ detail }) => {
+    if (!group || detail.group !== group || detail.from === table) return;
+    table.querySelectorAll('.linked').forEach((cell) => cell.classList.remove('linked'));
+    if (!detail.place) return;
+    const x = columns.findIndex(({ id }) => id === detail.place[0]), y = rows.findIndex(({ id }) => id === detail.place[1]);
+    if (x >= 0 && y >= 0) at(y, x).classList.add('linked');
+  };
+  if (table.follow) window.removeEventListener('codi-grid', table.follow);
+  table.follow = follow;
+  window.addEventListener('codi-grid', follow);
 
   find('.legend .title').textContent = legend.title;
+  find('.hint').textContent = hint;
   find('.bar').style.background = `linear-gradient(to right, ${legend.stops.join(',')})`;
   const scale = find('.scale');
   scale.querySelectorAll('span').forEach((old) => old.remove());
@@ -101,5 +120,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tick.style.left = `${level * 100}%`;
     scale.append(tick);
   });
-  return hide;
+  return () => {
+    hide();
+    window.removeEventListener('codi-grid', follow);
+  };
 }

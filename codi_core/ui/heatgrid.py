@@ -1,72 +1,87 @@
-"""The token grid: a Streamlit component (v2, inline, no build step) with full-cell clicks, arrow keys, hover and ARIA."""
+"""The grid on the page: a Streamlit component (v2, inline, no build step) with full-cell clicks, arrow keys, hover and ARIA."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
 
 from codi_core.figures.lens import layer_axis
-from codi_core.figures.paint import CIVIDIS, Paint
-from codi_core.figures.text import glyphs, percent, position, short
-from codi_core.types import LensGrid, TrackedToken
+from codi_core.figures.paint import CIVIDIS, css
+from codi_core.figures.panels import Panel
+from codi_core.figures.text import position
 from codi_core.ui.component import component
 
 HTML = """
 <div class="frame"><div class="y" aria-hidden="true"></div><div class="main">
   <div class="scroll"><table role="grid"></table></div>
   <div class="legend"><span class="title"></span><div class="scale" aria-hidden="true"><div class="bar"></div></div>
-    <span class="hint">hover: top 10 · click or Enter: details</span></div>
+    <span class="hint"></span></div>
 </div></div>
 <div class="tip" role="status"></div>
 """
+STOPS = [css(rgb) for rgb in CIVIDIS]
+"""CSS colours of the sequential scale."""
 _mount = component("heatgrid", HTML)
-STOPS = [f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in CIVIDIS]
+NONE: Mapping[tuple[int, int], str] = MappingProxyType({})
 
 
 def heatgrid(
-    grid: LensGrid,
-    painted: Paint,
-    tracked: Sequence[TrackedToken],
+    panel: Panel,
     *,
     chosen: tuple[int, int],
     flip: bool,
     label: str,
     key: str,
     on_pick: Callable[[int, int], None],
+    group: str = "",
+    edges: Mapping[tuple[int, int], str] = NONE,
 ) -> None:
-    """Draw a grid, last depth on top unless ``flip``. ``on_pick(index, depth)`` runs before the next script run."""
-    indices, depths = grid.entropy.shape
+    """Draw a panel, last depth on top unless ``flip``. ``on_pick(index, depth)`` runs before the next script run.
+
+    Grids of one ``group`` show which cell is hovered in another of them. ``edges`` by (index, depth): ``site`` where an edit acts,
+    ``left`` and ``below`` for an edge of what it reaches.
+    """
+    indices, depths = panel.shape
     rows = list(range(depths)) if flip else list(reversed(range(depths)))
-    fill, ink = painted.fill, painted.ink
+    fill, ink = panel.painted.fill, panel.painted.ink
+
+    def cell(i: int, d: int) -> dict[str, object]:
+        shown = panel.cells[i][d]
+        return {
+            "text": shown.text,
+            "title": panel.title(i, d),
+            "value": panel.painted.said(i, d),
+            "fill": fill[i][d],
+            "ink": ink[i][d],
+            "top": shown.top,
+            "facts": shown.facts,
+            "mark": shown.mark,
+            "edge": edges.get((i, d), ""),
+        }
+
+    data = {
+        "rows": [{"id": depth, "label": str(depth)} for depth in rows],
+        "columns": [{"id": index, "label": position(index)} for index in range(indices)],
+        "cells": [[cell(i, d) for i in range(indices)] for d in rows],
+        "chosen": list(chosen),
+        "label": label,
+        "group": group,
+        "axis": layer_axis(depths),
+        "cellHeight": 34 if depths <= 10 else 26,
+        "hint": "hover: more · click or Enter: details",
+        "legend": {"title": panel.painted.title, "stops": panel.painted.stops, "ticks": [list(tick) for tick in panel.painted.ticks]},
+    }
+    draw(data, key=key, on_pick=on_pick)
+
+
+def draw(data: dict[str, Any], key: str, on_pick: Callable[[int, int], None]) -> None:
+    """Any grid of cells, in the component's own terms (see heatgrid.js). ``on_pick(column id, row id)``."""
 
     def picked() -> None:
         if pick := st.session_state[key].get("pick"):
             on_pick(int(pick[0]), int(pick[1]))
 
-    data = {
-        "rows": [{"id": depth, "label": str(depth)} for depth in rows],
-        "columns": [{"id": index, "label": position(index)} for index in range(indices)],
-        "cells": [[_cell(grid, painted, tracked, i, d, fill[i][d], ink[i][d]) for i in range(indices)] for d in rows],
-        "chosen": list(chosen),
-        "label": label,
-        "axis": layer_axis(grid),
-        "cellHeight": 34 if depths <= 10 else 26,
-        "legend": {"title": painted.title, "stops": STOPS, "ticks": [list(tick) for tick in painted.ticks]},
-    }
     _mount(key=key, data=data, on_pick_change=picked)
-
-
-def _cell(grid: LensGrid, painted: Paint, tracked: Sequence[TrackedToken], i: int, d: int, fill: str, ink: str) -> dict[str, Any]:
-    top = zip(grid.top_tokens[i, d], grid.top_probs[i, d], strict=True)
-    ranks = [f"{short(token.text, 14)}: rank {grid.rank_of(token)[i, d]:,}, {percent(grid.prob_of(token)[i, d])}" for token in tracked]
-    return {
-        "text": short(str(grid.top_tokens[i, d, 0])),
-        "title": f"{position(i)} · layer {d}",
-        "value": f"{painted.title} {painted.values[i, d]:{painted.form}}",
-        "fill": fill,
-        "ink": ink,
-        "top": [[glyphs(str(token)), percent(float(prob))] for token, prob in top],
-        "facts": [f"entropy {grid.entropy[i, d]:.2f} · KL to output {grid.kl[i, d]:.2f} nats", *ranks],
-    }

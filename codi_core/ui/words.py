@@ -7,9 +7,9 @@ from typing import Any
 
 from codi_core.services.cards import ModelCard
 from codi_core.services.inspect import Inspection
-from codi_core.types import LensGrid
 
-EARLY_LAYERS = "Early layers are usually unreadable: the lens reads every depth as if it were the last one."
+ARRAYS = ("top_ids", "top_tokens", "top_probs", "entropy", "kl", "tracked_rank", "tracked_prob")
+EARLY_LAYERS = "Early layers are usually unreadable: the logit lens reads every depth as if it were the last."
 DOMAIN = (
     "The bundled models were trained from scratch on word problems of four kinds (group stories, percentages, everyday chains, rates) with "
     "whole numbers up to 999. Any other prompt is out of their domain: expect a wrong answer."
@@ -21,7 +21,7 @@ def domain(card: ModelCard) -> str:
     return DOMAIN if str(card.training.get("training", {}).get("name", "")).startswith("bundled") else ""
 
 
-def condition(inspection: Inspection, lens: str) -> str:
+def condition(inspection: Inspection) -> str:
     """Everything that made the numbers, in one line."""
     model, request = inspection.model, inspection.request
     facts = [
@@ -33,17 +33,17 @@ def condition(inspection: Inspection, lens: str) -> str:
         *([f"LoRA α {model.lora_alpha:g}"] if model.lora_alpha is not None else []),
         f"{request.passes} passes",
         "greedy",
-        f"{lens} lens",
+        f"{' and '.join(request.lenses)} lens",
         f"key {request.key}",
     ]
     return " · ".join(facts)
 
 
-def exported(inspection: Inspection, lens: str, grid: LensGrid) -> dict[str, Any]:
+def exported(inspection: Inspection) -> dict[str, Any]:
     """The inspection as JSON data, with what made it."""
     rollout = inspection.rollout
     return {
-        "condition": condition(inspection, lens),
+        "condition": condition(inspection),
         "request": {**asdict(inspection.request), "kind": inspection.request.kind, "key": inspection.request.key},
         "model": {**asdict(inspection.model), "key": inspection.model.key},
         "prompt": rollout.question,
@@ -54,9 +54,6 @@ def exported(inspection: Inspection, lens: str, grid: LensGrid) -> dict[str, Any
         "problem": asdict(inspection.problem) if inspection.problem else None,
         "tracked": [asdict(token) for token in inspection.tracked],
         "axes": {"index": "0 = bot, k = latent pass k", "depth": "0 = embeddings, last = output", "k": "rank among the top tokens"},
-        "grid": {
-            name: getattr(grid, name).tolist()
-            for name in ("top_ids", "top_tokens", "top_probs", "entropy", "kl", "tracked_rank", "tracked_prob")
-        },
-        "tracked_ids": grid.tracked_ids,
+        "grids": {name: {field: getattr(grid, field).tolist() for field in ARRAYS} for name, grid in inspection.grids.items()},
+        "tracked_ids": next(iter(inspection.grids.values())).tracked_ids,
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codi_core.figures.lens import heatmap, lens_table, trajectories, wide_table
-from codi_core.figures.paint import COLOUR_BY, ColourBy, luminance, paint, ramp
+from codi_core.figures.lens import MEASURES, Measure, heatmap, lens_table, measured, trajectories, wide_table
+from codi_core.figures.paint import COLOUR_BY, ColourBy, difference, luminance, paint, ramp
+from codi_core.figures.panels import difference_panel, mark, marks_legend, token_panel
 from codi_core.figures.text import glyphs, number, percent, short
 from codi_core.types import LensGrid, TrackedToken
 
@@ -75,7 +76,7 @@ def test_every_colouring_fills_the_scale_and_stays_readable(grid: LensGrid, by: 
     assert painted.level.min() >= 0
     assert painted.level.max() <= 1
     assert all(0 <= level <= 1 for level, _ in painted.ticks)
-    background = luminance(ramp(painted.level))
+    background = luminance(ramp(painted.level, painted.scale))
     text = np.where(np.array(painted.ink) == "#ffffff", 1.0, 0.0)
     contrast = (np.maximum(background, text) + 0.05) / (np.minimum(background, text) + 0.05)
     assert contrast.min() >= 4.5
@@ -100,25 +101,27 @@ def test_a_grid_of_zeros_can_be_painted(grid: LensGrid) -> None:
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_figure_puts_the_output_on_top_unless_flipped(grid: LensGrid, flip: bool) -> None:
-    figure = heatmap(grid, "Entropy", None, flip, "<i>title</i>", "bundled · key 1")
+    panels = [token_panel("Logit", grid, paint(grid, "Entropy"), (TOKEN,), {}), token_panel("Tuned", grid, paint(grid, "Entropy"), (), {})]
+    figure = heatmap(panels, flip, "<i>title</i>", "bundled · key 1")
     low, high = figure.layout.yaxis.range
     assert (low < high) is not flip
     assert figure.layout.yaxis.title.text == "Layer (0 = embeddings … 3 = output)"
     assert figure.layout.xaxis.ticktext == ("prompt (bot)", "z1", "z2")
     assert "&lt;i&gt;" in figure.layout.title.text
     assert figure.layout.annotations[0].text == "bundled · key 1"
+    assert len(figure.data) == 4
     texts = figure.data[1]
     cell = next(n for n, (x, y) in enumerate(zip(texts.x, texts.y, strict=True)) if (x, y) == (2, 1))
     assert texts.text[cell] == short(str(grid.top_tokens[2, 1, 0])).replace("<", "&lt;").replace(">", "&gt;")
     assert np.isclose(figure.data[0].z[1][2], grid.entropy[2, 1] / grid.entropy.max())
 
 
-@pytest.mark.parametrize("measure", ["Probability", "Rank"])
-def test_trajectories_draw_every_line_and_the_chosen_ones_last(grid: LensGrid, measure: str) -> None:
-    figure = trajectories(grid, TOKEN, measure, index=1, depth=2)  # type: ignore[arg-type]
+@pytest.mark.parametrize("measure", MEASURES)
+def test_trajectories_draw_every_line_and_the_chosen_ones_last(grid: LensGrid, measure: Measure) -> None:
+    values = measured(grid, measure, TOKEN)
+    figure = trajectories(values, measure, index=1, depth=2)
     assert len(figure.data) == INDICES + DEPTHS
     over_depth, over_index = figure.data[INDICES - 1], figure.data[-1]
-    values = grid.prob_of(TOKEN) if measure == "Probability" else grid.rank_of(TOKEN)
     assert over_depth.name == "z1"
     assert np.allclose(over_depth.y, values[1])
     assert over_index.name == "layer 2"
@@ -136,7 +139,40 @@ def test_the_table_holds_everything(grid: LensGrid) -> None:
 
 
 def test_the_wide_table_is_the_heatmap(grid: LensGrid) -> None:
-    painted = paint(grid, "Entropy")
-    table = wide_table(grid, painted, flip=False)
+    table = wide_table(token_panel("Logit", grid, paint(grid, "Entropy"), (), {}), flip=False)
     assert list(table["Layer"]) == [3, 2, 1, 0]
     assert np.allclose(table["z1 value"], grid.entropy[1, ::-1])
+
+
+def test_cells_whose_number_means_something_are_marked(grid: LensGrid) -> None:
+    grid.top_tokens[1, 2, 0] = " 16"
+    panel = token_panel("Logit", grid, paint(grid, "Entropy"), (TOKEN,), {"16": "step 2", "7": "operand"})
+    marked = [(i, d) for i in range(INDICES) for d in range(DEPTHS) if panel.cells[i][d].mark]
+    assert marked == [(1, 2)]
+    assert panel.cells[1][2].mark == "s2"
+    assert panel.cells[1][2].facts[0] == "16 is step 2"
+    assert marks_legend([panel], {"16": "step 2", "7": "operand"}) == "s2 = step 2"
+
+
+@pytest.mark.parametrize(
+    ("meaning", "letters"), [("answer", "ans"), ("2 × step 1", "2×s1"), ("answer − 10", "ans−10"), ("operand", "op"), ("", "")]
+)
+def test_marks_are_short(meaning: str, letters: str) -> None:
+    assert mark(meaning) == letters
+
+
+def test_a_difference_is_zero_in_the_middle_and_antisymmetric(grid: LensGrid) -> None:
+    for by in COLOUR_BY:
+        a, b = paint(grid, by, TOKEN), paint(grid, "Entropy") if by == "Entropy" else paint(grid, by, TOKEN)
+        assert np.allclose(difference(a, b, "Δ").level, 0.5)
+    first, second = paint(grid, "Entropy"), paint(grid, "KL to output")
+    forward, backward = difference(first, second, "Δ"), difference(second, first, "Δ")
+    assert np.allclose(forward.values, -backward.values)
+    assert np.allclose(forward.level, 1 - backward.level)
+    assert forward.ticks[1] == (0.5, "+0")
+
+
+def test_a_difference_of_a_lens_with_itself_says_so_in_every_cell(grid: LensGrid) -> None:
+    painted = paint(grid, "Entropy")
+    panel = difference_panel(grid, grid, painted, painted)
+    assert {cell.text for row in panel.cells for cell in row} == {"="}

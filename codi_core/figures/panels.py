@@ -1,0 +1,107 @@
+"""A grid as it is shown, cell by cell: the same panel feeds the component on the page and the exported figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codi_core.figures.paint import Paint, difference
+from codi_core.figures.text import glyphs, percent, position, short
+from codi_core.types import LensGrid, TrackedToken
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    """On the cell."""
+    top: tuple[tuple[str, str], ...] = ()
+    """Tokens and their probabilities, likeliest first, as text."""
+    facts: tuple[str, ...] = ()
+    mark: str = ""
+    """A few letters in the corner."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    name: str
+    painted: Paint
+    cells: tuple[tuple[Cell, ...], ...]
+    """``[index][depth]``"""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of indices and of depths."""
+        return len(self.cells), len(self.cells[0])
+
+    def title(self, index: int, depth: int) -> str:
+        return f"{position(index)} · layer {depth}"
+
+
+def token_panel(name: str, grid: LensGrid, painted: Paint, tracked: Sequence[TrackedToken], relations: Mapping[str, str]) -> Panel:
+    """Top-1 tokens; ``relations`` says which numbers mean something (see lenses.relations)."""
+
+    def cell(i: int, d: int) -> Cell:
+        token = str(grid.top_tokens[i, d, 0])
+        meaning = relations.get(token.strip(), "")
+        ranks = [f"{short(t.text, 14)}: rank {grid.rank_of(t)[i, d]:,}, {percent(float(grid.prob_of(t)[i, d]))}" for t in tracked]
+        return Cell(
+            text=short(token),
+            top=tuple((glyphs(str(t)), percent(float(p))) for t, p in zip(grid.top_tokens[i, d], grid.top_probs[i, d], strict=True)),
+            facts=(
+                *([f"{token.strip()} is {_article(meaning)}{meaning}"] if meaning else []),
+                f"entropy {grid.entropy[i, d]:.2f} · KL to output {grid.kl[i, d]:.2f} nats",
+                *ranks,
+            ),
+            mark=mark(meaning),
+        )
+
+    return Panel(name, painted, _cells(grid, cell))
+
+
+def difference_panel(a: LensGrid, b: LensGrid, painted_a: Paint, painted_b: Paint) -> Panel:
+    """What lens ``a`` reads and lens ``b`` does not: its top-1 token where they disagree."""
+    changed = a.top_ids[..., 0] != b.top_ids[..., 0]
+
+    def cell(i: int, d: int) -> Cell:
+        tokens = [glyphs(str(grid.top_tokens[i, d, 0])) for grid in (a, b)]
+        facts = (f"{_kind(a)}: {tokens[0]} · {painted_a.said(i, d)}", f"{_kind(b)}: {tokens[1]} · {painted_b.said(i, d)}")
+        return Cell(text=short(str(a.top_tokens[i, d, 0])) if changed[i, d] else "=", facts=facts)
+
+    return Panel("Difference", difference(painted_a, painted_b, f"Δ {painted_a.title}"), _cells(a, cell))
+
+
+def _cells(grid: LensGrid, cell: Callable[[int, int], Cell]) -> tuple[tuple[Cell, ...], ...]:
+    indices, depths = grid.entropy.shape
+    return tuple(tuple(cell(i, d) for d in range(depths)) for i in range(indices))
+
+
+def share_panel(name: str, painted: Paint, facts: Sequence[Sequence[Sequence[str]]]) -> Panel:
+    """Shares as whole percentages; ``facts`` ``[index][depth]`` are told on hover."""
+    indices, depths = painted.values.shape
+    texts = [["–" if np.isnan(v) else f"{v:.0%}" for v in row] for row in painted.values]
+    return Panel(name, painted, tuple(tuple(Cell(texts[i][d], facts=tuple(facts[i][d])) for d in range(depths)) for i in range(indices)))
+
+
+def mark(meaning: str) -> str:
+    """A relation in a few letters: ``step 1`` → ``s1``, ``2 × answer`` → ``2×ans``."""
+    short_words = {"answer": "ans", "step ": "s", "operand": "op", "typed": "typed", " × ": "×", " + ": "+", " − ": "−"}
+    for long, brief in short_words.items():
+        meaning = meaning.replace(long, brief)
+    return meaning
+
+
+def marks_legend(panels: Sequence[Panel], relations: Mapping[str, str]) -> str:
+    """What the corner marks on these panels mean; empty when there are none."""
+    shown = {cell.mark for panel in panels for row in panel.cells for cell in row if cell.mark}
+    meanings = dict.fromkeys(meaning for meaning in relations.values() if mark(meaning) in shown)
+    return " · ".join(f"{mark(meaning)} = {meaning}" for meaning in meanings)
+
+
+def _article(meaning: str) -> str:
+    return {"answer": "the ", "operand": "an "}.get(meaning, "")
+
+
+def _kind(grid: LensGrid) -> str:
+    return grid.lens.partition(":")[0]
