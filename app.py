@@ -15,6 +15,7 @@ layout.style()
 page = st.navigation(
     [
         st.Page("pages/inspect.py", title="Inspect", icon=":material/search:", default=True),
+        st.Page("pages/steer.py", title="Steer", icon=":material/tune:"),
         st.Page("pages/model.py", title="Model", icon=":material/memory:"),
     ],
     position="top",

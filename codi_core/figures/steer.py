@@ -1,0 +1,246 @@
+"""Steering in pictures: what an edit can reach, what it changed, and the effect against the coefficient."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from codi_core.figures.lens import FONT
+from codi_core.figures.paint import amounts
+from codi_core.figures.panels import Cell, Panel
+from codi_core.figures.text import glyphs, percent, short
+from codi_core.types import Floats, LensGrid, Share, Space, SteeringEffect
+
+Cells = npt.NDArray[np.bool_]
+BASELINE, STEERED, RANDOM = "#6f7f86", "#1f8a96", "#c8963e"
+"""Apart in lightness too: colour is never the only sign."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where an edit acts and what it can change, ``[index depth]`` each."""
+
+    site: Cells
+    cells: Cells
+
+    @property
+    def edges(self) -> dict[tuple[int, int], str]:
+        """By (index, depth): ``site``, and ``left`` and ``below`` where what is reached begins."""
+        edges: dict[tuple[int, int], str] = {}
+        indices, depths = self.cells.shape
+        for i, d in np.ndindex(indices, depths):
+            words = ["site"] if self.site[i, d] else []
+            if self.cells[i, d]:
+                words += ["left"] if i == 0 or not self.cells[i - 1, d] else []
+                words += ["below"] if d > 0 and not self.cells[i, d - 1] else []
+            if words:
+                edges[i, d] = " ".join(words)
+        return edges
+
+
+def reach(shape: tuple[int, int], space: Space, indices: Sequence[int], layer: int | None = None, layers: Sequence[int] = ()) -> Reach:
+    """Of an edit at ``indices``; ``shape`` is (indices, depths). ``layer``: depth of resid; ``layers``: of the KV cache, none = all.
+
+    z and h of an index enter the next one as its embedding. A slot's keys and values of layer l are read by block l of later passes, so
+    they change what comes after that block, and from the pass after that one on everything. A residual changes what lies above it, and
+    later passes through its slot and its z.
+    """
+    last, depths = shape[0] - 1, shape[1]
+    site, cells = np.zeros(shape, bool), np.zeros(shape, bool)
+    for index in indices:
+        if space in ("z", "h"):
+            site[index + 1 : index + 2, 0] = True
+            cells[index + 1 :] = True
+        elif space == "resid":
+            assert layer is not None
+            site[index, layer] = True
+            cells[index, layer:] = True
+            cells[index + 1 :] = True
+        else:
+            own = sorted(layers) or list(range(depths - 1))
+            site[index, own] = True
+            cells[index + 1 : index + 2, own[0] + 1 :] = True
+            cells[min(index + 2, last + 1) :] = True
+    return Reach(site, cells)
+
+
+def change_panel(name: str, before: LensGrid, after: LensGrid, change: Floats) -> Panel:
+    """``change`` ``[index depth]``: KL(before || after) in nats. The token after, where it is another one."""
+    other = before.top_ids[..., 0] != after.top_ids[..., 0]
+
+    def cell(i: int, d: int) -> Cell:
+        was, now = ((glyphs(str(g.top_tokens[i, d, 0])), percent(float(g.top_probs[i, d, 0]))) for g in (before, after))
+        text = short(str(after.top_tokens[i, d, 0])) if other[i, d] else "=" if change[i, d] else "·"
+        return Cell(text, facts=(f"baseline: {was[0]} {was[1]}", f"here: {now[0]} {now[1]}"))
+
+    indices, depths = change.shape
+    painted = replace(amounts("Change (KL, nats)", change), form=".3f")
+    return Panel(name, painted, tuple(tuple(cell(i, d) for d in range(depths)) for i in range(indices)))
+
+
+# The effect on an eval set
+
+
+def share_bars(effect: SteeringEffect) -> str:
+    """Both accuracies with their intervals, and where random directions come out, as HTML that needs the classes of `ui.steer_style`."""
+    rows = [_bar("Baseline", "baseline", effect.baseline), _bar("Steered", "steered", effect.steered)]
+    if effect.controls:
+        shares = [effect.baseline.value + change for change in effect.controls.accuracy]
+        dots = "".join(f'<i class="dot" style="left:{_place(share)}"></i>' for share in shares)
+        text = f"{min(shares):.1%} – {max(shares):.1%}"
+        rows.append(_row(f"{len(shares)} random", "random", dots, text, f"{len(shares)} random directions: accuracy {text}"))
+    scale = "".join(f'<span style="left:{tick}%">{tick} %</span>' for tick in (0, 25, 50, 75, 100))
+    return f'<div class="shares">{"".join(rows)}<div></div><div class="scale" aria-hidden="true">{scale}</div><div></div></div>'
+
+
+def _bar(name: str, kind: str, share: Share) -> str:
+    fill = f'<i class="fill" style="width:{_place(share.value)}"></i>'
+    whisker = f'<i class="whisker" style="left:{_place(share.low)};width:{_place(share.high - share.low)}"></i>'
+    text = f"{share.value:.1%} <small>{share.low:.1%} – {share.high:.1%}</small>"
+    spoken = f"{name}: {share.value:.1%} right, 95 % interval {share.low:.1%} to {share.high:.1%}"
+    return _row(name, kind, fill + whisker, text, spoken)
+
+
+def _row(name: str, kind: str, marks: str, text: str, spoken: str) -> str:
+    label = html.escape(spoken, quote=True)
+    return f'<b>{html.escape(name)}</b><div class="track {kind}" role="img" aria-label="{label}">{marks}</div><span>{text}</span>'
+
+
+def _place(share: float) -> str:
+    return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
+
+
+def dose_response(effects: Mapping[float, SteeringEffect], current: float, unit: float = 1.0, axis: str = "Coefficient α") -> go.Figure:
+    """Accuracy and the change of the gold margin against the coefficient. ``unit``: what one coefficient is on the axis named ``axis``."""
+    figure = make_subplots(cols=2, horizontal_spacing=0.1, subplot_titles=("Accuracy", "Change of the gold margin (logits)"))
+    order = sorted(effects)
+    x = [coefficient * unit for coefficient in order]
+    shown = [effects[coefficient] for coefficient in order]
+    baselines = [(effect.baseline.value, 0.0) for effect in shown]
+    accuracy = [(effect.steered.value, effect.steered.low, effect.steered.high) for effect in shown]
+    margin = [(effect.margin.value, effect.margin.low, effect.margin.high) for effect in shown]
+    partial = [effect.done < effect.total for effect in shown]
+    for col, points in ((1, accuracy), (2, margin)):
+        figure.add_trace(_controls(order, effects, unit, col), row=1, col=col)
+        if baselines:
+            flat = [baseline[col - 1] for baseline in baselines]
+            ends = [min(x) - 0.1, max(x) + 0.1] if len(x) == 1 else x
+            line = {"color": BASELINE, "dash": "dash", "width": 1.5}
+            figure.add_trace(
+                go.Scatter(
+                    x=ends,
+                    y=flat * 2 if len(x) == 1 else flat,
+                    mode="lines",
+                    name="Baseline",
+                    line=line,
+                    showlegend=col == 1,
+                    hoverinfo="skip",
+                ),
+                row=1,
+                col=col,
+            )
+        figure.add_trace(_steered(x, points, [c == current for c in order], partial, col), row=1, col=col)
+    figure.update_layout(
+        font=FONT,
+        height=300,
+        margin={"l": 8, "r": 8, "t": 30, "b": 8},
+        legend={"orientation": "h", "x": 0, "y": -0.26},
+        hoverlabel={"align": "left"},
+    )
+    figure.update_annotations(font_size=13)
+    figure.update_xaxes(title=axis, fixedrange=True, zeroline=True)
+    figure.update_yaxes(fixedrange=True)
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero", col=1)
+    return figure
+
+
+def _steered(x: list[float], points: list[tuple[float, float, float]], current: list[bool], partial: list[bool], col: int) -> go.Scatter:
+    form = ".1%" if col == 1 else ".3f"
+    value, low, high = (list(column) for column in zip(*points, strict=True)) if points else ([], [], [])
+    return go.Scatter(
+        x=x,
+        y=value,
+        error_y={
+            "type": "data",
+            "array": [h - v for h, v in zip(high, value, strict=True)],
+            "arrayminus": [v - low_ for v, low_ in zip(value, low, strict=True)],
+            "color": STEERED,
+            "thickness": 1.3,
+            "width": 3,
+        },
+        mode="lines+markers",
+        name="Steered",
+        showlegend=col == 1,
+        line={"color": STEERED, "width": 1.6},
+        marker={
+            "size": [13 if here else 8 for here in current],
+            "symbol": ["circle-open" if part else "circle" for part in partial],
+            "line": {"width": [2.5 if here else 1 for here in current], "color": ["#d1495b" if here else STEERED for here in current]},
+        },
+        customdata=[
+            f"{v:{form}} [{low_:{form}}, {h:{form}}]{', part of the set' if part else ''}"
+            for v, low_, h, part in zip(value, low, high, partial, strict=True)
+        ],
+        hovertemplate="%{x:.4g}: %{customdata}<extra></extra>",
+    )
+
+
+def _controls(order: list[float], effects: Mapping[float, SteeringEffect], unit: float, col: int) -> go.Scatter:
+    x: list[float] = []
+    y: list[float] = []
+    for coefficient in order:
+        effect = effects[coefficient]
+        if effect.controls:
+            changes = effect.controls.accuracy if col == 1 else effect.controls.margin
+            x += [coefficient * unit] * len(changes)
+            y += [change + (effect.baseline.value if col == 1 else 0.0) for change in changes]
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        name="Random directions",
+        showlegend=col == 1 and bool(x),
+        hoverinfo="skip",
+        marker={"color": RANDOM, "opacity": 0.55, "size": 5, "symbol": "line-ew-open"},
+    )
+
+
+def effects_table(effects: Mapping[float, SteeringEffect]) -> pd.DataFrame:
+    """One row a coefficient: everything the curve says, and what made it."""
+    return pd.DataFrame([_effect_row(coefficient, effects[coefficient]) for coefficient in sorted(effects)])
+
+
+def _effect_row(coefficient: float, effect: SteeringEffect) -> dict[str, Any]:
+    paired, controls = effect.paired, effect.controls
+    return {
+        "coefficient": coefficient,
+        "done": effect.done,
+        "of": effect.total,
+        "effective n": round(paired.effective_n, 1),
+        "baseline accuracy": effect.baseline.value,
+        "accuracy": effect.steered.value,
+        "low": effect.steered.low,
+        "high": effect.steered.high,
+        "difference": paired.delta,
+        "difference low": paired.low,
+        "difference high": paired.high,
+        "fixed": paired.fixed,
+        "broken": paired.broken,
+        "p (clustered)": paired.p_clustered,
+        "p (McNemar, exact)": paired.p_mcnemar,
+        "margin change": effect.margin.value,
+        "margin low": effect.margin.low,
+        "margin high": effect.margin.high,
+        "changed answers": effect.changed,
+        "random directions": len(controls.accuracy) if controls else 0,
+        "percentile": controls.percentile if controls else None,
+        "key": effect.key,
+    }

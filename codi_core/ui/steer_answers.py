@@ -1,0 +1,66 @@
+"""Baseline | Steered | Random control: what the prompt is answered."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from codi_core.figures.text import number, percent
+from codi_core.services.steer import Pane, Steering
+from codi_core.steering.methods import all_zero
+from codi_core.ui import state
+from codi_core.ui.errors import plain
+from codi_core.ui.lens_panel import track
+from codi_core.ui.ranking import ranking
+
+
+def panes(steering: Steering, prompt: str) -> None:
+    zero = all_zero(steering.request.interventions)
+    doses = ", ".join(f"{name} {value:g}" for method in steering.request.interventions for name, value in method.coefficients.items())
+    columns = st.columns(3 if steering.control else 2, gap="medium")
+    with columns[0]:
+        _pane("Baseline", f"{steering.passes} passes, nothing added", steering.baseline, steering, "baseline")
+    with columns[1]:
+        _pane("Steered", plain(doses), steering.steered, steering, "steered")
+        if steering.identical:
+            st.badge("identical to the baseline, bit for bit", icon=":material/verified:", color="blue")
+        elif zero:
+            st.badge("coefficient 0, yet not the baseline: please report this", icon=":material/error:", color="red")
+    if steering.control:
+        with columns[2]:
+            _pane("Random control", f"same length, seed {steering.request.control_seed}", steering.control, steering, "control")
+            st.button("Another random direction", type="tertiary", icon=":material/casino:", key="steer-another", on_click=_another)
+
+
+def _another() -> None:
+    given = state.read("control", "0")
+    state.write("control", str(int(given) + 1 if given.isdecimal() else 1))
+
+
+def _pane(title: str, about: str, pane: Pane, steering: Steering, name: str) -> None:
+    with st.container(border=True, key=f"pane-{name}"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{title}**", width="content")
+            _verdict(pane, steering)
+        st.caption(about)
+        with st.container(key=f"answer-{name}"):
+            st.text(pane.answer.strip()[:120] or "(empty)")
+        st.caption(_scores(pane, steering.baseline))
+        ranking(pane.top_answers[:5], label=f"{title}: alternatives for the first answer token", key=f"top-{name}", on_pick=track)
+
+
+def _verdict(pane: Pane, steering: Steering) -> None:
+    if pane.outcome is None:
+        st.badge("no known answer", color="gray")
+    elif pane.outcome == "correct":
+        st.badge("correct", icon=":material/check:", color="green")
+    else:
+        assert steering.problem is not None
+        why = {"wrong": "wrong", "unparsed": "no number", "truncated": "cut off"}[pane.outcome]
+        st.badge(f"{why} · correct: {number(steering.problem.gold)}", icon=":material/close:", color="red")
+
+
+def _scores(pane: Pane, baseline: Pane) -> str:
+    if pane.p_gold is None or pane.margin is None or baseline.margin is None:
+        return "P(gold) unknown"
+    change = f" ({pane.margin - baseline.margin:+.2f})" if pane is not baseline else ""
+    return f"P(gold) {percent(pane.p_gold)} · gold margin {pane.margin:+.2f}{change} logits"

@@ -1,0 +1,103 @@
+"""Baseline | Steered | Difference: what the lens reads in every latent, with the place of the edit and what it can reach."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from codi_core.figures.lens import heatmap, lens_table
+from codi_core.figures.paint import COLOUR_BY, TARGETED, paint
+from codi_core.figures.panels import Panel, token_panel
+from codi_core.figures.steer import Reach, change_panel, reach
+from codi_core.services.steer import Pane, Steering
+from codi_core.steering.hidden import Hidden
+from codi_core.steering.kv import KV
+from codi_core.steering.methods import Method
+from codi_core.types import TrackedToken
+from codi_core.ui import state
+from codi_core.ui.errors import plain
+from codi_core.ui.export import export_menu
+from codi_core.ui.heatgrid import NONE, heatgrid
+from codi_core.ui.steer_words import condition, exported
+from codi_core.ui.words import EARLY_LAYERS
+
+LENS = "logit"
+PANES = ("Steered", "Random control")
+
+
+@st.fragment
+def grids(steering: Steering) -> None:
+    st.subheader("Latent thoughts", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        by = st.segmented_control("Colour by", COLOUR_BY, default=COLOUR_BY[0], required=True, key="by", bind="query-params")
+        names = [token.text for token in steering.tracked]
+        aim = st.selectbox("Target", names, key="target", width=130, placeholder="None tracked") if by in TARGETED else None
+        which = PANES[0]
+        if steering.control:
+            which = st.segmented_control("Beside the baseline", PANES, default=which, required=True, key="beside", bind="query-params")
+        st.space("stretch")
+        flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")
+        menu = st.container(width="content")
+    pane = steering.control if which == PANES[1] and steering.control else steering.steered
+    target = next((token for token in steering.tracked if token.text == aim), None)
+    shown = by if by not in TARGETED or target else COLOUR_BY[0]
+
+    def panel(name: str, of: Pane) -> Panel:
+        return token_panel(name, of.grids[LENS], paint(of.grids[LENS], shown, target), steering.tracked, {})
+
+    panels = [
+        panel("Baseline", steering.baseline),
+        panel(which, pane),
+        change_panel("Difference", steering.baseline.grids[LENS], pane.grids[LENS], pane.change[LENS]),
+    ]
+    area = reached(steering)
+    cell = state.read_cell(*panels[0].shape)
+    for place, one in zip(st.columns(3, gap="small"), panels, strict=True):
+        with place:
+            st.markdown(f"**{one.name}**")
+            heatgrid(
+                one,
+                chosen=cell,
+                flip=flip,
+                label=f"{one.name}: {LENS} lens",
+                key=f"steer-grid-{one.name}",
+                on_pick=state.write_cell,
+                group="steer",
+                edges=NONE if one.name == "Baseline" else _turned(area, flip),
+            )
+    st.caption(
+        f"Dashed: where it is added. Red line: above and right of it is what the edit can reach; the rest cannot change. {EARLY_LAYERS}"
+    )
+    st.caption(plain(condition(steering)))
+    with menu:
+        export_menu(
+            f"codi-steer-{steering.request.key}",
+            lambda: heatmap(panels, flip, steering.request.prompt, condition(steering)),
+            lambda: [lens_table(one.grids[LENS], _tracked(steering)) for one in (steering.baseline, pane)],
+            lambda: exported(steering),
+        )
+
+
+def _tracked(steering: Steering) -> tuple[TrackedToken, ...]:
+    return steering.tracked
+
+
+def reached(steering: Steering) -> Reach:
+    """Of all interventions together."""
+    shape = steering.baseline.change[LENS].shape
+    areas = [_reach((shape[0], shape[1]), method) for method in steering.request.interventions]
+    first = areas[0]
+    for area in areas[1:]:
+        first = Reach(first.site | area.site, first.cells | area.cells)
+    return first
+
+
+def _reach(shape: tuple[int, int], method: Method) -> Reach:
+    if isinstance(method, KV):
+        return reach(shape, "kv", method.indices, layers=method.layers)
+    space = method.space  # type: ignore[attr-defined]
+    layers = () if isinstance(method, Hidden) else method.layers  # type: ignore[attr-defined]
+    return reach(shape, space, method.indices, method.layer, layers)  # type: ignore[attr-defined]
+
+
+def _turned(area: Reach, flip: bool) -> dict[tuple[int, int], str]:
+    return {cell: words.replace("below", "above") for cell, words in area.edges.items()} if flip else area.edges
