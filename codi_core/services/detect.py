@@ -16,7 +16,7 @@ from codi_core.models.prompts import clean_question
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.workbench import Poke, Workbench
 from codi_core.store import save_npz
-from codi_core.types import DetectionSpec, LensReadings, Question, RolloutConfig, TrackedToken
+from codi_core.types import DetectionSpec, EvalSetSpec, LensReadings, Question, RolloutConfig, TrackedToken
 
 KIND, ARRAYS = "detections", "readings.npz"
 BATCH = 64
@@ -35,35 +35,22 @@ class DetectRequest:
     passes: int = 6
 
 
-def detect(workbench: Workbench, request: DetectRequest, viewer: str, poke: Poke | None = None) -> Iterator[LensReadings]:
+def detect(
+    workbench: Workbench, request: DetectRequest, viewer: str, poke: Poke | None = None, done: LensReadings | None = None
+) -> Iterator[LensReadings]:
     """Readings of ever more questions; the last are complete and stored, and come at once when asked for again.
 
-    Stop by no longer asking: what was yielded stays valid. Raises DataError for an eval set or question that cannot be used, LensError
-    for a lens that does not fit or was trained on some of the questions, ModelError, Cancelled when ``viewer`` asked for something newer.
+    Stop by no longer asking: what was yielded stays valid, and given back as ``done`` it is where reading goes on. Raises DataError for an
+    eval set or question that cannot be used, LensError for a lens that does not fit or was trained on some of the questions, ModelError,
+    Cancelled when ``viewer`` asked for something newer.
     """
-    eval_set, loaded = load_eval_set(request.eval_set, request.n, request.seed)
-    if not loaded:
-        raise DataError(f"The eval set '{request.eval_set}' has no questions.")
-    questions = random.Random(0).sample(loaded, len(loaded))
-
-    def prepare(check: Check) -> DetectionSpec:
-        engine = workbench.engine(request.model)
-        check_questions(engine.model, questions)
-        card = workbench.lens(engine, request.lens).card
-        seen = sum(card.trained_on(clean_question(question.question)) for question in questions) if card else 0
-        if card and seen:
-            raise LensError(
-                f"The lens '{request.lens}' was trained on {seen} of these {len(questions)} questions (it was trained on "
-                f"'{card.train_set}'), so what it finds there means little: choose another eval set or lens."
-            )
-        return DetectionSpec(engine.model.spec, request.lens, card.key if card else "", eval_set, RolloutConfig(request.passes))
-
-    spec = workbench.run(prepare, viewer, poke)
+    eval_set, questions = _load(request)
+    spec = workbench.run(lambda check: _spec(workbench, request, eval_set, questions), viewer, poke)
     if workbench.store.find(KIND, spec.key) is not None:
         yield _stored(workbench, spec, questions)
         return
-    readings: LensReadings | None = None
-    for first in range(0, len(questions), BATCH):
+    readings = done if done is not None and done.spec == spec else None
+    for first in range(len(readings.questions) if readings else 0, len(questions), BATCH):
         batch = questions[first : first + BATCH]
 
         def work(check: Check, batch: list[Question] = batch) -> LensReadings:
@@ -75,6 +62,34 @@ def detect(workbench: Workbench, request: DetectRequest, viewer: str, poke: Poke
         if readings.complete:
             _store(workbench, readings)
         yield readings
+
+
+def stored_detection(workbench: Workbench, request: DetectRequest, viewer: str, poke: Poke | None = None) -> LensReadings | None:
+    """The readings when they were completed before, here or before they shipped. Raises what `detect` raises, and ArtifactError."""
+    eval_set, questions = _load(request)
+    spec = workbench.run(lambda check: _spec(workbench, request, eval_set, questions), viewer, poke)
+    return _stored(workbench, spec, questions) if workbench.store.find(KIND, spec.key) is not None else None
+
+
+def _load(request: DetectRequest) -> tuple[EvalSetSpec, list[Question]]:
+    """Questions in an order of their own, so that the first ones are a fair sample."""
+    eval_set, loaded = load_eval_set(request.eval_set, request.n, request.seed)
+    if not loaded:
+        raise DataError(f"The eval set '{request.eval_set}' has no questions.")
+    return eval_set, random.Random(0).sample(loaded, len(loaded))
+
+
+def _spec(workbench: Workbench, request: DetectRequest, eval_set: EvalSetSpec, questions: list[Question]) -> DetectionSpec:
+    engine = workbench.engine(request.model)
+    check_questions(engine.model, questions)
+    card = workbench.lens(engine, request.lens).card
+    seen = sum(card.trained_on(clean_question(question.question)) for question in questions) if card else 0
+    if card and seen:
+        raise LensError(
+            f"The lens '{request.lens}' was trained on {seen} of these {len(questions)} questions (it was trained on "
+            f"'{card.train_set}'), so what it finds there means little: choose another eval set or lens."
+        )
+    return DetectionSpec(engine.model.spec, request.lens, card.key if card else "", eval_set, RolloutConfig(request.passes))
 
 
 _NAMES = ("values", "token_ids", "top_ids", "entropy", "prob", "correct")
