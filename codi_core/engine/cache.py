@@ -3,6 +3,8 @@
     prefix   keys, values  [layer row kv_head token d_head]     the prompt without bot, right-padded; one row a question (B)
     slots    keys, values  [layer row kv_head slot  d_head]     slot 0 = bot, 1..n = passes, then eot and the answer; C·B rows
 
+A prefix may also hold the first latents, each row's right after its prompt (`Prefix.extended`); the cache then ``skipped`` their slots.
+
 Row r of the slots belongs to question r % B (condition-major: all questions of condition 0, then of condition 1, …). Attention over the
 prefix is computed against its B rows for all C conditions at once, so a fork copies n + 1 slots and never the prompt.
 """
@@ -20,13 +22,13 @@ GROWTH = 16
 
 @dataclass(frozen=True, eq=False)
 class Prefix:
-    """Keys and values of B prompts up to (not including) bot."""
+    """Keys and values of B prompts up to (not including) bot, or further."""
 
     keys: Tensor
     """``[layer row kv_head token d_head]``, rotated; what lies in the padding is never read."""
     values: Tensor
     lengths: Tensor
-    """``[row]``: real tokens of each prompt, the position of its bot."""
+    """``[row]``: real tokens, the position of what comes next."""
     padding: Tensor | None
     """``[row 1 token]``: 0 at real tokens and -inf at padding, in the model's dtype; None when there is no padding."""
 
@@ -40,6 +42,24 @@ class Prefix:
         longest = int(lengths.max())
         padding = None if self.padding is None or int(lengths.min()) == longest else self.padding[rows, :, :longest]
         return Prefix(self.keys[:, rows, :, :longest], self.values[:, rows, :, :longest], lengths, padding)
+
+    def extended(self, keys: Tensor, values: Tensor) -> Prefix:
+        """A copy that goes on with slots ``[layer row kv_head slot d_head]``: each row's right after its last real token."""
+        columns = self.lengths[:, None] + torch.arange(keys.shape[3], device=keys.device)
+        where = columns[None, :, None, :, None].expand(keys.shape)
+        lengths = self.lengths + keys.shape[3]
+        width = int(lengths.max())
+
+        def joined(own: Tensor, slots: Tensor) -> Tensor:
+            return torch.cat([own, own.new_zeros(slots.shape)], 3)[:, :, :, :width].scatter(3, where, slots)
+
+        return Prefix(joined(self.keys, keys), joined(self.values, values), lengths, _padding(lengths, width, keys.dtype))
+
+    def shortened(self, tokens: int) -> Prefix:
+        """A view without the last ``tokens`` of every row."""
+        lengths = self.lengths - tokens
+        width = int(lengths.max())
+        return Prefix(self.keys[:, :, :, :width], self.values[:, :, :, :width], lengths, _padding(lengths, width, self.keys.dtype))
 
 
 class PrefixWriter:
@@ -58,19 +78,17 @@ class PrefixWriter:
 
     def prefix(self) -> Prefix:
         keys, values = torch.stack(self.keys), torch.stack(self.values)
-        longest = keys.shape[3]
-        is_padding = torch.arange(longest, device=keys.device) >= self.lengths[:, None]
-        padding = torch.zeros(is_padding.shape, dtype=self.dtype, device=keys.device).masked_fill_(is_padding, float("-inf"))
-        return Prefix(keys, values, self.lengths, padding[:, None] if is_padding.any() else None)
+        return Prefix(keys, values, self.lengths, _padding(self.lengths, keys.shape[3], self.dtype))
 
 
 class Cache:
     """Slots on top of a shared prefix. ``length`` slots are filled; setting it lower forgets the newest ones."""
 
-    def __init__(self, prefix: Prefix, rows: int, slots: int) -> None:
+    def __init__(self, prefix: Prefix, rows: int, slots: int, skipped: int = 0) -> None:
+        """``skipped``: slots that lie in the prefix; own slot k is that of index ``skipped + k``."""
         assert rows % prefix.rows == 0
         layers, _, heads, _, d_head = prefix.keys.shape
-        self.prefix = prefix
+        self.prefix, self.skipped = prefix, skipped
         self.keys = prefix.keys.new_empty(layers, rows, heads, slots, d_head)
         self.values = torch.empty_like(self.keys)
         self.length = 0
@@ -98,7 +116,7 @@ class Cache:
 
     def fork(self, conditions: int) -> Cache:
         """``conditions`` copies of every row, side by side; the prefix is shared, only the slots are copied."""
-        fork = Cache(self.prefix, self.rows * conditions, self.keys.shape[3])
+        fork = Cache(self.prefix, self.rows * conditions, self.keys.shape[3], self.skipped)
         fork.keys[:, :, :, : self.length] = self.keys[:, :, :, : self.length].repeat(1, conditions, 1, 1, 1)
         fork.values[:, :, :, : self.length] = self.values[:, :, :, : self.length].repeat(1, conditions, 1, 1, 1)
         fork.length = self.length
@@ -106,7 +124,7 @@ class Cache:
 
     def select(self, grid: Tensor) -> Cache:
         """A copy of some rows: ``grid`` ``[condition question]`` holds row numbers, each column of one question."""
-        kept = Cache(self.prefix.select(grid[0] % self.prefix.rows), grid.numel(), self.keys.shape[3])
+        kept = Cache(self.prefix.select(grid[0] % self.prefix.rows), grid.numel(), self.keys.shape[3], self.skipped)
         rows = grid.reshape(-1)
         kept.keys[:, :, :, : self.length] = self.keys[:, rows, :, : self.length]
         kept.values[:, :, :, : self.length] = self.values[:, rows, :, : self.length]
@@ -145,6 +163,14 @@ class Cache:
         from_slots = _back(weights[..., in_prefix:], conditions, questions) @ self.values[layer, :, :, :end]
         output = (from_prefix + from_slots).reshape(rows, heads, tokens, d_head)
         return output.transpose(1, 2)
+
+
+def _padding(lengths: Tensor, width: int, dtype: torch.dtype) -> Tensor | None:
+    """``[row 1 token]``, see `Prefix.padding`."""
+    is_padding = torch.arange(width, device=lengths.device) >= lengths[:, None]
+    if not is_padding.any():
+        return None
+    return torch.zeros(is_padding.shape, dtype=dtype, device=lengths.device).masked_fill_(is_padding, float("-inf"))[:, None]
 
 
 def _across(own: Tensor, conditions: int, questions: int) -> Tensor:

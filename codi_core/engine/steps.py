@@ -85,9 +85,9 @@ class Steps:
         self.model.body(inputs_embeds=self.model.embed(ids), position_ids=positions, past_key_values=writer, use_cache=False)
         return writer.prefix()
 
-    def open_cache(self, prefix: Prefix, conditions: int = 1, slots: int = 24) -> Cache:
-        """An empty cache over a prefix, with room for ``slots`` tokens before it must grow."""
-        return Cache(prefix, prefix.rows * conditions, slots)
+    def open_cache(self, prefix: Prefix, conditions: int = 1, slots: int = 24, skipped: int = 0) -> Cache:
+        """An empty cache over a prefix that holds ``skipped`` latents, with room for ``slots`` tokens before it must grow."""
+        return Cache(prefix, prefix.rows * conditions, slots, skipped)
 
     def think(
         self,
@@ -100,9 +100,10 @@ class Steps:
     ) -> Latents:
         """Run the passes that are not in the cache yet, up to ``passes``; bot is pass 0.
 
-        To resume at pass k set ``cache.length = k`` and give ``z`` ``[row d_model]``, the latent of pass k-1 (edited or not).
+        To resume at pass k set ``cache.length`` so that k slots are filled (the skipped ones included) and give ``z`` ``[row d_model]``,
+        the latent of pass k-1 (edited or not).
         """
-        first, model = cache.length, self.model
+        first, model = cache.skipped + cache.length, self.model
         assert (z is None) == (first == 0)
         inputs = model.embed(torch.full((cache.rows,), model.ids.bot, device=model.device)) if z is None else z
         shape = (cache.rows, passes + 1 - first, model.n_layers + 1, model.d_model)
@@ -192,7 +193,7 @@ class Steps:
     def _edit_slot(edits: Edits, cache: Cache, index: int) -> None:
         for site, editors in edits.items():
             if site.index == index and site.point in ("k", "v"):
-                slot = (cache.keys if site.point == "k" else cache.values)[site.layer, :, :, index]
+                slot = (cache.keys if site.point == "k" else cache.values)[site.layer, :, :, index - cache.skipped]
                 slot.copy_(edited(editors, site, slot))
 
 

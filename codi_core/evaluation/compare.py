@@ -21,7 +21,7 @@ ENOUGH_CONTROLS = 20
 
 def effect_of(pair: Pair, questions: Sequence[Question], keys: tuple[str, str], controls: Sequence[Pair] = ()) -> SteeringEffect:
     """``keys`` of condition and baseline; ``controls`` on the questions of ``pair``, each with its own baseline."""
-    baseline, steered = pair
+    baseline, steered = pair = pair[0].sorted(), pair[1].sorted()
     assert np.array_equal(baseline.numbers, steered.numbers)
     clusters = clusters_of([questions[number] for number in baseline.numbers])
     paired = compare(baseline.correct, steered.correct, clusters)

@@ -36,11 +36,11 @@ from codi_core.types import Question, RolloutConfig, ScoredRun
 
 BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536, "mps": 16_384}
 """Tokens a batch may hold, by device type."""
-BATCH_ROWS = {"cpu": 64, "cuda": 1_024, "mps": 256}
+BATCH_ROWS = {"cpu": 100, "cuda": 1_024, "mps": 256}
 """Questions of a batch: few enough that an estimate comes soon and gets better often."""
 WINDOW = 4
 """Batches among which questions of similar length are dealt out."""
-ROWS_AT_ONCE = {"cpu": 512, "cuda": 8_192, "mps": 1_024}
+ROWS_AT_ONCE = {"cpu": 1_024, "cuda": 8_192, "mps": 1_024}
 """Rows (conditions × questions) of one forward pass."""
 KEPT_SHARE = 0.4
 """Of the free memory, for prompts kept between conditions; those of a larger eval set are prefilled again each time."""
@@ -54,6 +54,8 @@ class Plan:
 
     first: int
     """First pass to run; beyond ``passes`` = none."""
+    own: int
+    """First cache slot that each condition has for itself; those before it are shared."""
     passes: int
     conditions: int
 
@@ -62,7 +64,8 @@ def plan_of(conditions: Sequence[Condition]) -> Plan:
     """How conditions run together. They must run the same number of passes."""
     passes = conditions[0].passes
     assert all(condition.passes == passes for condition in conditions)
-    return Plan(min(condition.first_pass for condition in conditions), passes, len(conditions))
+    first, own = (min(getattr(condition, name) for condition in conditions) for name in ("first_pass", "first_slot"))
+    return Plan(min(first, passes + 1), min(own, passes + 1), passes, len(conditions))
 
 
 class PreparedSet:
@@ -159,18 +162,20 @@ class PreparedSet:
     # What it takes; all below is called with the engine held
 
     def _batch(self, number: int, on_step: OnStep) -> tuple[Rows, Prefix]:
-        """Latents are always kept, prompts while they fit."""
+        """Latents, which are always kept, and prompts followed by all latents, which are while they fit."""
         if number in self._rows and number in self._prefixes:
             return self._rows[number], self._prefixes[number]
         on_step()
-        prefix = self.engine.prefill([self._prompts[question] for question in self._batches[number]])
+        prompts = self.engine.prefill([self._prompts[question] for question in self._batches[number]])
         if number not in self._rows:
-            self._rows[number] = self._think_unsteered(number, prefix, on_step)
+            self._rows[number] = self._think_unsteered(number, prompts, on_step)
+        rows = self._rows[number]
+        prefix = prompts.extended(rows.keys, rows.values)
         size = prefix.keys.nbytes + prefix.values.nbytes
         if size <= self._keep:
             self._keep -= size
             self._prefixes[number] = prefix
-        return self._rows[number], prefix
+        return rows, prefix
 
     def _think_unsteered(self, number: int, prefix: Prefix, on_step: OnStep) -> Rows:
         cache = self.engine.open_cache(prefix, slots=self.config.passes + 1)
@@ -202,7 +207,7 @@ class PreparedSet:
     ) -> tuple[Cache, Latents | None]:
         """Rows of every condition after their passes, and what the passes that ran anew gave."""
         rows, prefix = self._batch(number, on_step)
-        cache = self._fork(rows, prefix, len(edits), min(plan.first, plan.passes + 1))
+        cache = self._fork(rows, prefix, plan)
         if plan.first > 0:
             edit_slots(cache, edits, plan.first - 1)
         if plan.first > plan.passes:
@@ -215,19 +220,24 @@ class PreparedSet:
         by_site = edits_by_site([BatchEditor(later)], plan.passes, self.engine.model.n_layers)
         return cache, self.engine.think(cache, plan.passes, by_site, record, on_step, z)
 
-    def _fork(self, rows: Rows, prefix: Prefix, conditions: int, slots: int) -> Cache:
-        """The first ``slots`` slots, copied for every condition; the prefix is shared."""
-        cache = self.engine.open_cache(prefix, conditions, self.config.passes + 1 + ANSWER_SLOTS)
+    def _fork(self, rows: Rows, prefix: Prefix, plan: Plan) -> Cache:
+        """Slots before the first pass to run: those that no edit touches are shared, the others copied for every condition."""
+        prefix = prefix.shortened(self.config.passes + 1 - plan.own)
+        copied, room = plan.first - plan.own, plan.passes + 1 - plan.own + ANSWER_SLOTS
+        cache = self.engine.open_cache(prefix, plan.conditions, room, plan.own)
         for own, kept in ((cache.keys, rows.keys), (cache.values, rows.values)):
-            own.view(-1, conditions, rows.keys.shape[1], *own.shape[2:])[:, :, :, :, :slots] = kept[:, None, :, :, :slots]
-        cache.length = slots
+            by_condition = own.view(-1, plan.conditions, rows.keys.shape[1], *own.shape[2:])
+            by_condition[:, :, :, :, :copied] = kept[:, None, :, :, plan.own : plan.first]
+        cache.length = copied
         return cache
 
     def _draft(self, number: int, passes: int, on_step: OnStep) -> list[Draft]:
         """Unsteered answers after ``passes`` passes, decoded token by token."""
         if (number, passes) not in self._drafts:
             rows, prefix = self._batch(number, on_step)
-            answers = self.engine.decode(self._fork(rows, prefix, 1, passes + 1), self.config.max_new_tokens, on_step)
+            answers = self.engine.decode(
+                self._fork(rows, prefix, Plan(passes + 1, passes + 1, passes, 1)), self.config.max_new_tokens, on_step
+            )
             self._drafts[number, passes] = [Draft(tuple(ids), ended) for ids, ended in zip(answers.ids, answers.finished, strict=True)]
         return self._drafts[number, passes]
 

@@ -63,8 +63,9 @@ class Probe:
 
     def _run(self, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], on_step: OnStep) -> list[Trace]:
         cache, latents = self._set.think_on(0, edits, plan, on_step, record=True)
+        slots = cache.length
         answered = answer(self._engine, cache, *self._set.expected(0, plan.passes, on_step), names, on_step)
-        cache.length = plan.passes + 1
+        cache.length = slots
         logits = self._engine.decode(cache, 1, on_step).first_logits.float()
         probs, ids = logits.softmax(-1).topk(min(TOP_ANSWERS, logits.shape[-1]))
         model, traces = self._engine.model, []
@@ -89,9 +90,9 @@ class Probe:
         """Those of the passes that ran anew, after the unsteered ones of the passes before."""
         if self._resid is None:
             passes = self._set.config.passes
-            _, latents = self._set.think_on(0, [()], Plan(0, passes, 1), on_step, record=True)
+            _, latents = self._set.think_on(0, [()], Plan(0, 0, passes, 1), on_step, record=True)
             assert latents is not None and latents.resid is not None
             self._resid = latents.resid[0]
-        kept = self._resid[: min(plan.first, plan.passes + 1)]
+        kept = self._resid[: plan.first]
         resid: Floats = (kept if anew is None else torch.cat([kept, anew])).float().cpu().numpy()
         return resid

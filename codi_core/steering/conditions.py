@@ -46,6 +46,11 @@ class Condition:
         return min((method.first_pass for method in self.interventions), default=self.passes + 1)
 
     @property
+    def first_slot(self) -> int:
+        """First cache slot that is not as in the baseline; beyond ``passes``: none of the latents'."""
+        return min((method.first_slot for method in self.interventions), default=self.passes + 1)
+
+    @property
     def is_baseline(self) -> bool:
         """Nothing is added anywhere."""
         return all_zero(self.interventions)

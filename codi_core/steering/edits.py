@@ -78,7 +78,7 @@ def edit_slots(cache: Cache, conditions: Sequence[Sequence[Edit]], index: int) -
         for edit in edits:
             if edit.index == index and edit.point in ("k", "v"):
                 slots = cache.keys if edit.point == "k" else cache.values
-                slot = slots[:, number * rows : (number + 1) * rows, :, index]
+                slot = slots[:, number * rows : (number + 1) * rows, :, index - cache.skipped]
                 slot.copy_(edit.apply(slot))
 
 

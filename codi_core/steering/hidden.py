@@ -51,6 +51,11 @@ class Hidden:
         """The first pass the edits reach; beyond ``passes``: only the answer is reached."""
         return min(self.indices) + (self.space != "resid")
 
+    @property
+    def first_slot(self) -> int:
+        """The first cache slot that is not as it was."""
+        return min(self.indices) + (self.space != "resid")
+
     def check(self, model: CodiModel, passes: int) -> None:
         """Raises InterventionError when this cannot be done, or would do nothing."""
         check_coefficient(self.coefficient)

@@ -59,6 +59,11 @@ class KV:
         """The first pass the edits reach; beyond ``passes``: only the answer is reached."""
         return min(self.indices) + 1
 
+    @property
+    def first_slot(self) -> int:
+        """The first cache slot that is not as it was."""
+        return min(self.indices)
+
     def check(self, model: CodiModel, passes: int) -> None:
         for name, coefficient in self.coefficients.items():
             check_coefficient(coefficient, name)

@@ -44,6 +44,10 @@ class Method(Protocol):
     def first_pass(self) -> int:
         """The first pass the edits reach; beyond ``passes``: only the answer is reached."""
 
+    @property
+    def first_slot(self) -> int:
+        """The first cache slot that is not as it was."""
+
     def check(self, model: CodiModel, passes: int) -> None:
         """Raises InterventionError when this cannot be done on the model, or would do nothing."""
 

@@ -72,6 +72,11 @@ class Replacement:
         """The first pass the edits reach; beyond ``passes``: only the answer is reached."""
         return min(self.indices) + (self.space != "resid")
 
+    @property
+    def first_slot(self) -> int:
+        """The first cache slot that is not as it was."""
+        return min(self.indices) + (self.space in ("z", "h"))
+
     def check(self, model: CodiModel, passes: int) -> None:
         check_coefficient(self.coefficient)
         check_depth(self.layer, model, self.space)

@@ -1,0 +1,1 @@
+"""What the documents quote: ``python -m benchmarks`` writes docs/performance.md, ``python -m benchmarks.lenses`` docs/lenses.md."""
