@@ -16,10 +16,12 @@ page = st.navigation(
     [
         st.Page("pages/inspect.py", title="Inspect", icon=":material/search:", default=True),
         st.Page("pages/steer.py", title="Steer", icon=":material/tune:"),
+        st.Page("pages/detect.py", title="Detect", icon=":material/radar:"),
+        st.Page("pages/data.py", title="Data", icon=":material/dataset:"),
         st.Page("pages/model.py", title="Model", icon=":material/memory:"),
     ],
     position="top",
 )
-layout.model_picker()
 layout.resume()
+layout.model_picker()
 page.run()

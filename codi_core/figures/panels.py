@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from codi_core.figures.paint import Paint, difference
 from codi_core.figures.text import glyphs, percent, position, short
 from codi_core.types import LensGrid, TrackedToken
@@ -75,13 +73,6 @@ def difference_panel(a: LensGrid, b: LensGrid, painted_a: Paint, painted_b: Pain
 def _cells(grid: LensGrid, cell: Callable[[int, int], Cell]) -> tuple[tuple[Cell, ...], ...]:
     indices, depths = grid.entropy.shape
     return tuple(tuple(cell(i, d) for d in range(depths)) for i in range(indices))
-
-
-def share_panel(name: str, painted: Paint, facts: Sequence[Sequence[Sequence[str]]]) -> Panel:
-    """Shares as whole percentages; ``facts`` ``[index][depth]`` are told on hover."""
-    indices, depths = painted.values.shape
-    texts = [["–" if np.isnan(v) else f"{v:.0%}" for v in row] for row in painted.values]
-    return Panel(name, painted, tuple(tuple(Cell(texts[i][d], facts=tuple(facts[i][d])) for d in range(depths)) for i in range(indices)))
 
 
 def mark(meaning: str) -> str:

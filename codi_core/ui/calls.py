@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 
 import streamlit as st
 
+from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.cards import ModelCard, model_card
 from codi_core.services.catalog import ModelChoice, download, model_choices
+from codi_core.services.detect import DetectRequest, detect, tracked_tokens
+from codi_core.services.detect import stored_detection as stored_detection_of
 from codi_core.services.evaluate import EvalReport, stored_evals
 from codi_core.services.inspect import Inspection, InspectRequest, inspect
 from codi_core.services.lenses import lens_cards as lens_cards_of
 from codi_core.services.tokens import PromptTokens, prompt_tokens
 from codi_core.services.workbench import Workbench
 from codi_core.settings import Settings
-from codi_core.types import LensCard, ModelSpec
+from codi_core.types import EvalSetSpec, LensCard, LensReadings, ModelSpec, Question, TrackedToken
 
 
 @st.cache_resource(show_spinner=False)
@@ -56,6 +60,28 @@ def request(model: str, prompt: str, passes: int, tracked: tuple[str, ...] = ())
 
 def tokens(model: str, prompt: str) -> PromptTokens:
     return prompt_tokens(workbench(), model, prompt, viewer(), poke)
+
+
+@st.cache_data(max_entries=12, show_spinner="Reading the questions …")
+def eval_set(name: str, n: int) -> tuple[EvalSetSpec, tuple[Question, ...]]:
+    return load_eval_set(name, n)
+
+
+def detect_request(model: str, eval_set: str, n: int, lens: str) -> DetectRequest:
+    return DetectRequest(model, eval_set, n, lens=lens)
+
+
+def detection(request: DetectRequest, done: LensReadings | None) -> Iterator[LensReadings]:
+    return detect(workbench(), request, f"{viewer()}/detect", poke, done)
+
+
+def stored_detection(request: DetectRequest) -> LensReadings | None:
+    return stored_detection_of(workbench(), request, f"{viewer()}/detect", poke)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def token_ids(model: str, texts: tuple[str, ...]) -> list[TrackedToken]:
+    return tracked_tokens(workbench(), model, texts, f"{viewer()}/tokens", poke)
 
 
 def lens_cards(model: str) -> list[LensCard]:

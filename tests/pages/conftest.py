@@ -42,7 +42,7 @@ def open_page(session_environment: None) -> Open:
         for name, value in params.items():
             app.query_params[name] = value
         if path:
-            app.session_state["goto"] = (f"pages/{path}.py", {})  # AppTest's own switch_page runs the page without app.py
+            app.session_state["goto"] = (f"pages/{path}.py", params)  # AppTest's own switch_page runs the page without app.py
         return app.run()
 
     return open_

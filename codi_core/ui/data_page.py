@@ -1,0 +1,59 @@
+"""An eval set on a page: what it is made of, and its questions, each a click away from its latents."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict
+
+import streamlit as st
+
+from codi_core.figures import data as figures
+from codi_core.types import EvalSetSpec, Question
+from codi_core.ui import state
+from codi_core.ui.errors import plain
+from codi_core.ui.export import export_menu
+from codi_core.ui.promptbox import replace_prompt
+
+
+def condition(spec: EvalSetSpec) -> str:
+    return f"{spec.name} · {spec.n:,} questions · seed {spec.seed} · contents {spec.digest[:12]} · key {spec.key}"
+
+
+def overview(questions: tuple[Question, ...]) -> None:
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in figures.facts(questions).items())
+        st.html(f'<dl class="facts">{rows}</dl>')
+    with right:
+        st.plotly_chart(figures.answer_frequency(questions), key="answers", config={"displaylogo": False})
+    charts = {"lengths": figures.lengths(questions)}
+    if any(question.steps for question in questions):
+        charts = {"step-counts": figures.step_counts(questions), **charts}
+    for place, (key, figure) in zip(st.columns(len(charts), gap="large"), charts.items(), strict=True):
+        place.plotly_chart(figure, key=key, config={"displaylogo": False})
+
+
+def browse(spec: EvalSetSpec, questions: tuple[Question, ...]) -> None:
+    """All questions in a table; the chosen one in full, with the way to its latents."""
+    table = figures.question_table(questions)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Questions", anchor=False)
+        st.space("stretch")
+        export_menu(
+            f"codi-data-{spec.key}",
+            lambda: figures.answer_frequency(questions),
+            lambda: [table],
+            lambda: {"condition": condition(spec), "spec": asdict(spec), "questions": [asdict(question) for question in questions]},
+        )
+    picked = st.dataframe(table, hide_index=True, height=380, on_select="rerun", selection_mode="single-row", key="rows")
+    rows = picked.get("selection", {}).get("rows", [])
+    if not rows or rows[0] >= len(questions):
+        st.caption("Choose a row to read its question in full and to inspect it.")
+        return
+    question = questions[rows[0]]
+    st.text(question.question)
+    st.caption(plain(f"Answer {table['answer'][rows[0]]}" + (f" · steps {table['steps'][rows[0]]}" if question.steps else "")))
+    if st.button("Inspect this question", icon=":material/search:"):
+        state.write("prompt", question.question)
+        replace_prompt(question.question)
+        st.switch_page("pages/inspect.py")
