@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import calls, examples, layout, state, steer_form, steer_state, steer_style
+from codi_core.services.cards import ModelCard
+from codi_core.ui import calls, examples, layout, state, steer_form, steer_live, steer_state, steer_style
 from codi_core.ui.errors import plain, shown_errors
-from codi_core.ui.promptbox import prompt_box, replace_prompt
-from codi_core.ui.steer_live import live
+from codi_core.ui.promptbox import replace_prompt, urgent_prompt_box
 
 layout.require_app("pages/steer.py")
 
@@ -17,22 +17,27 @@ def choose(prompt: str) -> None:
     replace_prompt(prompt)
 
 
-model = st.session_state["model"]
-prompt = state.read("prompt", examples.FIRST)
-card = layout.open_model()
-if card is not None:
-    steer_style.style()
+def page(model: str, card: ModelCard) -> None:
+    """No fragments: a fragment's run waits for the script to end, a whole one abandons it, and that is how a slider stays quick."""
+    prompt = state.read("prompt", examples.FIRST)
     setup, wrong = steer_state.read()
     left, right = st.columns([1, 2.15], gap="large")
     with left:
-        prompt_box(prompt, lambda text: calls.tokens(model, text), lambda text: state.write("prompt", text))
+        urgent_prompt_box(prompt, lambda text: calls.tokens(model, text), lambda text: state.write("prompt", text))
         examples.gallery(choose)
         if wrong:
             st.error(plain(wrong), icon=":material/error:")
         passes = st.segmented_control("Latent passes", range(9), default=6, required=True, key="passes", bind="query-params")
         steer_form.form(setup, card, passes)
         with shown_errors():
-            steer_form.pairs(setup, card, passes)
+            steer_form.pairs(setup, model, passes)
         steer_form.measured_on(setup)
-    with right:
-        live(model, prompt, passes)
+    with shown_errors():
+        steer_live.live(setup, model, prompt, passes, right, st.container())
+
+
+model = st.session_state["model"]
+card = layout.open_model()
+if card is not None:
+    steer_style.style()
+    page(model, card)

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from codi_core.figures.lens import FONT
+from codi_core.figures.lens import CHOSEN, FONT
 from codi_core.figures.paint import amounts
 from codi_core.figures.panels import Cell, Panel
 from codi_core.figures.text import glyphs, percent, short
@@ -118,36 +118,25 @@ def _place(share: float) -> str:
     return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
 
 
-def dose_response(effects: Mapping[float, SteeringEffect], current: float, unit: float = 1.0, axis: str = "Coefficient α") -> go.Figure:
-    """Accuracy and the change of the gold margin against the coefficient. ``unit``: what one coefficient is on the axis named ``axis``."""
+def dose_response(
+    effects: Mapping[float, SteeringEffect], current: float, span: float, unit: float = 1.0, axis: str = "Coefficient α"
+) -> go.Figure:
+    """Accuracy and the change of the gold margin against the coefficient, out to ``span`` at least.
+
+    ``unit``: what one coefficient is on the axis named ``axis``. Coefficient 0 is the baseline, and needs no run.
+    """
     figure = make_subplots(cols=2, horizontal_spacing=0.1, subplot_titles=("Accuracy", "Change of the gold margin (logits)"))
-    order = sorted(effects)
-    x = [coefficient * unit for coefficient in order]
-    shown = [effects[coefficient] for coefficient in order]
-    baselines = [(effect.baseline.value, 0.0) for effect in shown]
-    accuracy = [(effect.steered.value, effect.steered.low, effect.steered.high) for effect in shown]
-    margin = [(effect.margin.value, effect.margin.low, effect.margin.high) for effect in shown]
-    partial = [effect.done < effect.total for effect in shown]
-    for col, points in ((1, accuracy), (2, margin)):
-        figure.add_trace(_controls(order, effects, unit, col), row=1, col=col)
-        if baselines:
-            flat = [baseline[col - 1] for baseline in baselines]
-            ends = [min(x) - 0.1, max(x) + 0.1] if len(x) == 1 else x
-            line = {"color": BASELINE, "dash": "dash", "width": 1.5}
-            figure.add_trace(
-                go.Scatter(
-                    x=ends,
-                    y=flat * 2 if len(x) == 1 else flat,
-                    mode="lines",
-                    name="Baseline",
-                    line=line,
-                    showlegend=col == 1,
-                    hoverinfo="skip",
-                ),
-                row=1,
-                col=col,
-            )
-        figure.add_trace(_steered(x, points, [c == current for c in order], partial, col), row=1, col=col)
+    points = _points(effects)
+    edge = 1.04 * max(span, *(abs(point.coefficient) for point in points)) * unit
+    for col, level in ((1, points[0].baseline), (2, 0.0)):
+        line = {"color": BASELINE, "dash": "dash", "width": 1.5}
+        figure.add_trace(
+            go.Scatter(x=[-edge, edge], y=[level, level], mode="lines", name="Baseline", line=line, showlegend=col == 1, hoverinfo="skip"),
+            row=1,
+            col=col,
+        )
+        figure.add_trace(_controls(effects, unit, col), row=1, col=col)
+        figure.add_trace(_steered(points, current, unit, col), row=1, col=col)
     figure.update_layout(
         font=FONT,
         height=300,
@@ -156,22 +145,48 @@ def dose_response(effects: Mapping[float, SteeringEffect], current: float, unit:
         hoverlabel={"align": "left"},
     )
     figure.update_annotations(font_size=13)
-    figure.update_xaxes(title=axis, fixedrange=True, zeroline=True)
-    figure.update_yaxes(fixedrange=True)
+    figure.update_xaxes(title={"text": axis, "font_size": 13}, range=[-edge, edge], fixedrange=True, zeroline=True)
+    figure.update_yaxes(fixedrange=True, zeroline=False)
     figure.update_yaxes(tickformat=".0%", rangemode="tozero", col=1)
     return figure
 
 
-def _steered(x: list[float], points: list[tuple[float, float, float]], current: list[bool], partial: list[bool], col: int) -> go.Scatter:
+@dataclass(frozen=True)
+class _Point:
+    coefficient: float
+    baseline: float
+    """Accuracy at coefficient 0."""
+    accuracy: tuple[float, float, float]
+    """Value, low, high."""
+    margin: tuple[float, float, float]
+    note: str
+
+
+def _points(effects: Mapping[float, SteeringEffect]) -> list[_Point]:
+    """In order of their coefficient, with coefficient 0 among them."""
+    points = []
+    for coefficient, effect in effects.items():
+        note = "" if effect.done == effect.total else f", {effect.done:,} of {effect.total:,} questions"
+        accuracy = (effect.steered.value, effect.steered.low, effect.steered.high)
+        margin = (effect.margin.value, effect.margin.low, effect.margin.high)
+        points.append(_Point(coefficient, effect.baseline.value, accuracy, margin, note))
+    if effects and 0 not in effects:
+        base = max(effects.values(), key=lambda effect: effect.done).baseline
+        points.append(_Point(0.0, base.value, (base.value, base.low, base.high), (0.0, 0.0, 0.0), " (the baseline)"))
+    return sorted(points, key=lambda point: point.coefficient)
+
+
+def _steered(points: Sequence[_Point], current: float, unit: float, col: int) -> go.Scatter:
     form = ".1%" if col == 1 else ".3f"
-    value, low, high = (list(column) for column in zip(*points, strict=True)) if points else ([], [], [])
+    marks = [point.accuracy if col == 1 else point.margin for point in points]
+    here = [point.coefficient == current for point in points]
     return go.Scatter(
-        x=x,
-        y=value,
+        x=[point.coefficient * unit for point in points],
+        y=[value for value, _, _ in marks],
         error_y={
             "type": "data",
-            "array": [h - v for h, v in zip(high, value, strict=True)],
-            "arrayminus": [v - low_ for v, low_ in zip(value, low, strict=True)],
+            "array": [high - value for value, _, high in marks],
+            "arrayminus": [value - low for value, low, _ in marks],
             "color": STEERED,
             "thickness": 1.3,
             "width": 3,
@@ -181,23 +196,22 @@ def _steered(x: list[float], points: list[tuple[float, float, float]], current: 
         showlegend=col == 1,
         line={"color": STEERED, "width": 1.6},
         marker={
-            "size": [13 if here else 8 for here in current],
-            "symbol": ["circle-open" if part else "circle" for part in partial],
-            "line": {"width": [2.5 if here else 1 for here in current], "color": ["#d1495b" if here else STEERED for here in current]},
+            "color": STEERED,
+            "size": [12 if now else 8 for now in here],
+            "symbol": ["circle-open" if "of" in point.note else "circle" for point in points],
+            "line": {"width": [2.5 if now else 1 for now in here], "color": [CHOSEN if now else STEERED for now in here]},
         },
         customdata=[
-            f"{v:{form}} [{low_:{form}}, {h:{form}}]{', part of the set' if part else ''}"
-            for v, low_, h, part in zip(value, low, high, partial, strict=True)
+            f"{value:{form}} [{low:{form}}, {high:{form}}]{point.note}" for point, (value, low, high) in zip(points, marks, strict=True)
         ],
         hovertemplate="%{x:.4g}: %{customdata}<extra></extra>",
     )
 
 
-def _controls(order: list[float], effects: Mapping[float, SteeringEffect], unit: float, col: int) -> go.Scatter:
+def _controls(effects: Mapping[float, SteeringEffect], unit: float, col: int) -> go.Scatter:
     x: list[float] = []
     y: list[float] = []
-    for coefficient in order:
-        effect = effects[coefficient]
+    for coefficient, effect in effects.items():
         if effect.controls:
             changes = effect.controls.accuracy if col == 1 else effect.controls.margin
             x += [coefficient * unit] * len(changes)
@@ -209,7 +223,7 @@ def _controls(order: list[float], effects: Mapping[float, SteeringEffect], unit:
         name="Random directions",
         showlegend=col == 1 and bool(x),
         hoverinfo="skip",
-        marker={"color": RANDOM, "opacity": 0.55, "size": 5, "symbol": "line-ew-open"},
+        marker={"color": RANDOM, "size": 9, "symbol": "line-ew-open", "line": {"width": 1.5}},
     )
 
 

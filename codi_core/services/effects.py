@@ -246,6 +246,29 @@ def _run(frame: pd.DataFrame, prefix: str) -> ScoredRun:
     )
 
 
+# What is stored already
+
+
+def visited(
+    workbench: Workbench, request: ConditionRequest, coefficients: Sequence[float], viewer: str, poke: Poke | None = None
+) -> dict[float, SteeringEffect]:
+    """The effect at those of the coefficients that were run before, by whomever; without controls. Raises as `evaluate_condition`."""
+    job, store = _look_up(workbench, request, viewer, poke), workbench.store
+    found = {}
+    for coefficient in coefficients:
+        condition = job.condition.with_coefficient(coefficient)
+        baseline = condition.baseline if request.against == "same" else condition.standard
+        other = None
+        if baseline != condition.baseline:
+            if store.find(RUNS, baseline.key) is None:
+                continue
+            other = _read(store, RUNS, baseline.key)[1].sorted()
+        if store.find(RUNS, condition.key) is not None:
+            pair = _against(_read(store, RUNS, condition.key), other)
+            found[coefficient] = effect_of(pair, job.questions, (condition.key, baseline.key))
+    return found
+
+
 # Questions whose outcome changed
 
 

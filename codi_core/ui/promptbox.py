@@ -26,6 +26,12 @@ _mount = component("promptbox", HTML)
 @st.fragment
 def prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: Callable[[str], None]) -> None:
     """``shown`` is the prompt of the result on screen; ``on_run`` gets the new one when it is run, before the whole page is."""
+    if urgent_prompt_box(shown, read, on_run):
+        st.rerun()
+
+
+def urgent_prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: Callable[[str], None]) -> bool:
+    """Not a fragment, whose runs wait for the script to end: for pages whose script runs for long. Whether the prompt was run just now."""
     draft = st.session_state.get(KEY, {}).get("draft")
     text = shown if draft is None else draft
     try:
@@ -48,8 +54,7 @@ def prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: Callable
         if new is not None:
             on_run(new)
 
-    if _mount(key=KEY, data=data, on_draft_change=lambda: None, on_run_change=run).get("run") is not None:
-        st.rerun()
+    return _mount(key=KEY, data=data, on_draft_change=lambda: None, on_run_change=run).get("run") is not None
 
 
 def replace_prompt(text: str) -> None:

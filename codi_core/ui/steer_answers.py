@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from codi_core.figures.text import number, percent
@@ -12,23 +14,27 @@ from codi_core.ui.errors import plain
 from codi_core.ui.lens_panel import track
 from codi_core.ui.ranking import ranking
 
+SCORES = "Gold: the correct answer. Margin: its first token's logit minus the best other one's; in brackets the change from the baseline."
 
-def panes(steering: Steering, prompt: str) -> None:
-    zero = all_zero(steering.request.interventions)
+
+def panes(steering: Steering) -> None:
     doses = ", ".join(f"{name} {value:g}" for method in steering.request.interventions for name, value in method.coefficients.items())
     columns = st.columns(3 if steering.control else 2, gap="medium")
     with columns[0]:
         _pane("Baseline", f"{steering.passes} passes, nothing added", steering.baseline, steering, "baseline")
     with columns[1]:
-        _pane("Steered", plain(doses), steering.steered, steering, "steered")
-        if steering.identical:
-            st.badge("identical to the baseline, bit for bit", icon=":material/verified:", color="blue")
-        elif zero:
-            st.badge("coefficient 0, yet not the baseline: please report this", icon=":material/error:", color="red")
+        _pane("Steered", plain(doses), steering.steered, steering, "steered", lambda: _identity(steering))
     if steering.control:
         with columns[2]:
             _pane("Random control", f"same length, seed {steering.request.control_seed}", steering.control, steering, "control")
             st.button("Another random direction", type="tertiary", icon=":material/casino:", key="steer-another", on_click=_another)
+
+
+def _identity(steering: Steering) -> None:
+    if steering.identical:
+        st.badge("identical to the baseline, bit for bit", icon=":material/verified:", color="blue")
+    elif all_zero(steering.request.interventions):
+        st.badge("coefficient 0, yet not the baseline: please report this", icon=":material/error:", color="red")
 
 
 def _another() -> None:
@@ -36,7 +42,7 @@ def _another() -> None:
     state.write("control", str(int(given) + 1 if given.isdecimal() else 1))
 
 
-def _pane(title: str, about: str, pane: Pane, steering: Steering, name: str) -> None:
+def _pane(title: str, about: str, pane: Pane, steering: Steering, name: str, last: Callable[[], None] = lambda: None) -> None:
     with st.container(border=True, key=f"pane-{name}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{title}**", width="content")
@@ -44,8 +50,16 @@ def _pane(title: str, about: str, pane: Pane, steering: Steering, name: str) -> 
         st.caption(about)
         with st.container(key=f"answer-{name}"):
             st.text(pane.answer.strip()[:120] or "(empty)")
-        st.caption(_scores(pane, steering.baseline))
-        ranking(pane.top_answers[:5], label=f"{title}: alternatives for the first answer token", key=f"top-{name}", on_pick=track)
+        st.caption(_scores(pane, steering.baseline), help=SCORES)
+        gold = number(steering.problem.gold) if steering.problem else None
+        ranking(
+            pane.top_answers[:5],
+            label=f"{title}: alternatives for the first answer token",
+            key=f"top-{name}",
+            on_pick=track,
+            marked=[top.id for top in pane.top_answers if top.token.strip() == gold],
+        )
+        last()
 
 
 def _verdict(pane: Pane, steering: Steering) -> None:
@@ -63,4 +77,4 @@ def _scores(pane: Pane, baseline: Pane) -> str:
     if pane.p_gold is None or pane.margin is None or baseline.margin is None:
         return "P(gold) unknown"
     change = f" ({pane.margin - baseline.margin:+.2f})" if pane is not baseline else ""
-    return f"P(gold) {percent(pane.p_gold)} · gold margin {pane.margin:+.2f}{change} logits"
+    return f"P(gold) {percent(pane.p_gold)} · margin {pane.margin:+.2f}{change}"

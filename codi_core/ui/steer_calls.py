@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import streamlit as st
 
-from codi_core.services.effects import ConditionRequest, Flip, evaluate_condition, flips
+from codi_core.services.effects import ConditionRequest, Flip, evaluate_condition, flips, visited
 from codi_core.services.steer import MeansRequest, Steering, SteerRequest, VectorInfo, VectorRequest, steer, vector_info
 from codi_core.steering.vectors import Difference, Place, Source
 from codi_core.types import SteeringEffect
@@ -33,6 +33,11 @@ def norms(model: str, place: Place, means: MeansRequest, passes: int) -> VectorI
 def effects(request: ConditionRequest) -> Iterator[SteeringEffect]:
     """Better and better; a superseded script run leaves while it waits, and with it the work."""
     return evaluate_condition(workbench(), request, f"{viewer()}/effect", poke)
+
+
+def known(request: ConditionRequest, coefficients: Sequence[float]) -> dict[float, SteeringEffect]:
+    """What was run before at these coefficients, in this session or any other."""
+    return visited(workbench(), request, coefficients, f"{viewer()}/effect", poke)
 
 
 def flipped(request: ConditionRequest, effect: SteeringEffect) -> list[Flip]:

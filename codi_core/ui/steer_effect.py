@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import MutableMapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -22,59 +22,147 @@ from codi_core.ui.steer_state import Setup
 from codi_core.ui.steer_words import measured
 
 CURVES_KEPT = 12
+POSTS = (-5.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 5.0)
+"""Coefficients of the posts."""
 Curve = dict[float, SteeringEffect]
+LOOKS: dict[str, tuple[Literal["blue", "orange", "green"], str]] = {
+    "running": ("blue", "progress_activity"),
+    "stopped": ("orange", "stop_circle"),
+    "complete": ("green", "check"),
+}
+"""Colour and icon of the status."""
 
 
-def effect(setup: Setup, request: ConditionRequest, unit: float | None) -> None:
-    """``unit``: dose of coefficient 1; None when there is no such thing."""
+@dataclass(frozen=True)
+class Places:
+    """Where the panel is repainted as results come."""
+
+    status: DeltaGenerator
+    button: DeltaGenerator
+    bars: DeltaGenerator
+    facts: DeltaGenerator
+    curve: DeltaGenerator
+    rest: DeltaGenerator
+
+
+def effect(setup: Setup, request: ConditionRequest, unit: float | None, span: float) -> None:
+    """``unit``: dose of coefficient 1, None when there is no such thing; ``span``: largest coefficient of the slider."""
     st.subheader("On the eval set", anchor=False)
-    alpha, curve = _coefficient(setup), _curve(setup, request)
-    stopped = st.session_state.get("steer-stopped") == request.key
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         status, button = st.empty(), st.empty()
-    bars, facts = st.empty(), st.empty()
-    below = st.container()
-    latest = curve.get(alpha) if stopped else None
-    if stopped and latest is None:
-        status.badge("stopped before the first batch", icon=":material/stop_circle:", color="orange")
-        button.button("Continue", icon=":material/play_arrow:", key="steer-continue", on_click=_stop, args=("",))
-        return
-    if latest is None:
-        button.button("Stop", icon=":material/stop_circle:", key="steer-stop", on_click=_stop, args=(request.key,))
-        latest = _stream(request, curve, alpha, status, bars, facts)
-    finished = latest.done == latest.total and (latest.controls is not None or not request.controls or all_zero(setup.methods))
-    if finished:
-        button.empty()
+    places = Places(status, button, st.empty(), st.empty(), st.empty(), st.container())
+    panel = Panel(setup, request, places, _curve(setup, request, span), unit, span)
+    if st.session_state.get("steer-stopped") == request.key:
+        panel.stopped()
     else:
-        button.button("Continue", icon=":material/play_arrow:", key="steer-continue", on_click=_stop, args=("",))
-    _show(latest, status, bars, facts, "complete" if finished else "stopped")
-    with below:
-        _details(setup, request, latest, curve, alpha, unit)
+        panel.run()
 
 
-def _stream(
-    request: ConditionRequest, curve: Curve, alpha: float, status: DeltaGenerator, bars: DeltaGenerator, facts: DeltaGenerator
-) -> SteeringEffect:
-    """Paint every partial result; leaving early (a newer script run, Stop) keeps the last one."""
-    status.badge("preparing the eval set …", icon=":material/hourglass_top:", color="gray")
-    wanted = replace(request, controls=0) if all_zero(request.interventions) else request
-    latest = None
-    for latest in steer_calls.effects(wanted):
-        curve[alpha] = latest
-        _show(latest, status, bars, facts, "running")
-    assert latest is not None
-    return latest
+@dataclass(frozen=True)
+class Panel:
+    setup: Setup
+    request: ConditionRequest
+    places: Places
+    curve: Curve
+    unit: float | None
+    span: float
 
+    @property
+    def alpha(self) -> float:
+        return float(getattr(self.setup.methods[0], "coefficient", 0.0))
 
-def _show(effect: SteeringEffect, status: DeltaGenerator, bars: DeltaGenerator, facts: DeltaGenerator, how: str) -> None:
-    done = f"{effect.done:,} of {effect.total:,} questions"
-    if how == "running" and effect.done == effect.total:
-        tried = len(effect.controls.accuracy) if effect.controls else 0
-        done += f", {tried} random directions" if tried else ", now random directions"
-    colour, icon = {"running": ("blue", "progress_activity"), "stopped": ("orange", "stop_circle"), "complete": ("green", "check")}[how]
-    status.badge(f"{how}: {done}", icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
-    bars.html(share_bars(effect))
-    facts.html(_facts(effect))
+    def run(self) -> None:
+        """Paint every partial result. Leaving early (a newer script run, Stop) keeps the last one in the curve."""
+        latest = self.curve.get(self.alpha)
+        if latest is None or not self._whole(latest):
+            latest = self._stream()
+        else:
+            self._rest(latest)
+        self._paint(latest, "complete")
+        self._draw_curve("complete")
+        if st.session_state.get("steer-fill") == self.request.key:
+            self._fill()
+        self.places.button.empty()
+
+    def _stream(self) -> SteeringEffect:
+        self._offer_stop()
+        self.places.status.badge("preparing the eval set …", icon=":material/hourglass_top:", color="gray")
+        latest, detailed = None, False
+        for latest in steer_calls.effects(replace(self.request, controls=self._controls)):
+            self.curve[self.alpha] = latest
+            self._paint(latest, "running")
+            if latest.done == latest.total and not detailed:
+                detailed = True
+                self._draw_curve("controls missing")
+                self._rest(latest)
+        assert latest is not None
+        return latest
+
+    def _fill(self) -> None:
+        """Visit the coefficients of the posts, without controls."""
+        self._offer_stop()
+        for coefficient in (c for c in POSTS if c not in self.curve):
+            self.places.status.badge(f"filling the curve: α = {coefficient:g}", icon=":material/progress_activity:", color="blue")
+            methods = tuple(method.with_coefficient(coefficient) for method in self.setup.methods)
+            for latest in steer_calls.effects(replace(self.request, interventions=methods, controls=0)):
+                if latest.done == latest.total:
+                    self.curve[coefficient] = latest
+            self._draw_curve(f"filled to {coefficient}")
+        st.session_state.pop("steer-fill")
+        self._paint(self.curve[self.alpha], "complete")
+
+    @property
+    def _controls(self) -> int:
+        """None at coefficient 0: a random direction of no length."""
+        return 0 if all_zero(self.setup.methods) else self.request.controls
+
+    def _whole(self, latest: SteeringEffect) -> bool:
+        return latest.done == latest.total and (len(latest.controls.accuracy) if latest.controls else 0) >= self._controls
+
+    def _offer_stop(self) -> None:
+        self.places.button.button("Stop here", icon=":material/stop_circle:", key="steer-stop", on_click=_stop, args=(self.request.key,))
+
+    def stopped(self) -> None:
+        self.places.button.button("Continue", icon=":material/play_arrow:", key="steer-continue", on_click=_stop, args=("",))
+        if latest := self.curve.get(self.alpha):
+            self._paint(latest, "complete" if self._whole(latest) else "stopped")
+            self._draw_curve("stopped")
+            self._rest(latest)
+        else:
+            self.places.status.badge("stopped before the first batch", icon=":material/stop_circle:", color="orange")
+
+    def _paint(self, latest: SteeringEffect, how: str) -> None:
+        done = f"{latest.done:,} of {latest.total:,} questions"
+        tried = len(latest.controls.accuracy) if latest.controls else 0
+        if latest.done == latest.total and self._controls:
+            done += f", {tried} of {self._controls} random directions"
+        colour, icon = LOOKS[how]
+        self.places.status.badge(f"{how}: {done}", icon=f":material/{icon}:", color=colour)
+        self.places.bars.html(share_bars(latest))
+        self.places.facts.html(_facts(latest))
+
+    def _draw_curve(self, when: str) -> None:
+        """More than once in a run, and an element's key cannot come again."""
+        dosed = self.unit is not None and self.unit > 0 and state.read("unit") == "dose"
+        axis = "Dose ‖αv‖ / ‖site‖" if dosed else "Coefficient α"
+        figure = dose_response(self.curve, self.alpha, self.span, self.unit if dosed and self.unit else 1.0, axis)
+        with self.places.curve.container():
+            st.markdown(f"**Dose and response** · coefficients visited: {len(self.curve)}")
+            st.plotly_chart(figure, key=f"steer-curve-{when}", config={"displaylogo": False})
+
+    def _rest(self, latest: SteeringEffect) -> None:
+        with self.places.rest:
+            missing = [f"{coefficient:g}" for coefficient in POSTS if coefficient not in self.curve]
+            if missing:
+                label = f"Fill the curve: α = {', '.join(missing)}"
+                st.button(label, icon=":material/timeline:", key="steer-fill-button", on_click=_fill, args=(self.request.key,))
+            _flips(self.request, latest)
+            with st.expander("The curve as a table"):
+                table = effects_table(self.curve)
+                st.dataframe(table, hide_index=True)
+                name = f"codi-dose-{latest.key}.csv"
+                st.download_button("Table (CSV)", table.to_csv(index=False).encode("utf-8-sig"), name, on_click="ignore", key="steer-csv")
+            st.caption(plain(measured(self.request, latest)))
 
 
 def _facts(effect: SteeringEffect) -> str:
@@ -92,23 +180,8 @@ def _facts(effect: SteeringEffect) -> str:
 
 
 def _band(controls: Controls) -> str:
-    margin = f"{controls.margin_percentile:.0f} for the margin; {len(controls.accuracy)} directions"
+    margin = f"on the margin {controls.margin_percentile:.0f}; {len(controls.accuracy)} directions"
     return f"percentile {controls.percentile:.0f} <small>{margin}</small>"
-
-
-def _details(setup: Setup, request: ConditionRequest, effect: SteeringEffect, curve: Curve, alpha: float, unit: float | None) -> None:
-    st.caption(plain(measured(request, effect)))
-    _flips(request, effect)
-    dosed = unit is not None and state.read("unit") == "dose"
-    axis = "Dose ‖αv‖ / ‖site‖" if dosed else "Coefficient α"
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.markdown(f"**Dose and response** · {len(curve)} coefficient{'s' * (len(curve) > 1)} visited")
-    figure = dose_response(curve, alpha, unit if dosed and unit else 1.0, axis)
-    st.plotly_chart(figure, key="steer-curve", config={"displaylogo": False})
-    with st.expander("The curve as a table"):
-        table = effects_table(curve)
-        st.dataframe(table, hide_index=True)
-        st.download_button("Table (CSV)", table.to_csv(index=False).encode("utf-8-sig"), f"codi-dose-{effect.key}.csv", on_click="ignore")
 
 
 def _flips(request: ConditionRequest, effect: SteeringEffect) -> None:
@@ -149,17 +222,21 @@ def _flips(request: ConditionRequest, effect: SteeringEffect) -> None:
 
 def _stop(key: str) -> None:
     st.session_state["steer-stopped"] = key
+    st.session_state.pop("steer-fill", None)
 
 
-def _coefficient(setup: Setup) -> float:
-    return float(getattr(setup.methods[0], "coefficient", 0.0))
+def _fill(key: str) -> None:
+    st.session_state["steer-fill"] = key
+    st.session_state["steer-stopped"] = ""
 
 
-def _curve(setup: Setup, request: ConditionRequest) -> Curve:
-    """What this session has seen of the condition at other coefficients."""
-    curves: MutableMapping[str, Curve] = st.session_state.setdefault("steer-curves", OrderedDict())
-    whatever = replace(request, interventions=tuple(method.with_coefficient(0.0) for method in setup.methods), controls=0)
-    curve = curves.setdefault(whatever.key, {})
-    while len(curves) > CURVES_KEPT:
-        curves.pop(next(iter(curves)))
-    return curve
+def _curve(setup: Setup, request: ConditionRequest, span: float) -> Curve:
+    """What is known of the condition at other coefficients: from this session, and from the store."""
+    curves: OrderedDict[str, Curve] = st.session_state.setdefault("steer-curves", OrderedDict())
+    unpushed = replace(request, interventions=tuple(method.with_coefficient(0.0) for method in setup.methods), controls=0)
+    if unpushed.key not in curves:
+        stops = {round(span * place / 50, 4) for place in range(-50, 51)} | set(POSTS)
+        curves[unpushed.key] = steer_calls.known(unpushed, sorted(stops - {0.0}))
+        while len(curves) > CURVES_KEPT:
+            curves.popitem(last=False)
+    return curves[unpushed.key]

@@ -253,12 +253,12 @@ def pair_grid(setup: Setup, info: VectorInfo) -> None:
     draw(data, "steer-pairs", picked)
 
 
-def pairs(setup: Setup, card: ModelCard, passes: int) -> None:
+def pairs(setup: Setup, model: str, passes: int) -> None:
     """The matrix of a difference's lengths; nothing for other directions."""
     method = setup.methods[0]
     if isinstance(method, Hidden | KV) and "a" in steer_state.complete(METHODS[method.kind], flags_of(method)):
         with st.expander("Lengths of all differences"):
-            pair_grid(setup, steer_calls.norms(st.session_state["model"], method.place, setup.means, passes))
+            pair_grid(setup, steer_calls.norms(model, method.place, setup.means, passes))
 
 
 # What it is measured on

@@ -12,11 +12,13 @@ from codi_core.services.steer import Pane, Steering
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.methods import Method
-from codi_core.types import TrackedToken
+from codi_core.types import TopToken
 from codi_core.ui import state
 from codi_core.ui.errors import plain
 from codi_core.ui.export import export_menu
 from codi_core.ui.heatgrid import NONE, heatgrid
+from codi_core.ui.lens_panel import track
+from codi_core.ui.ranking import ranking
 from codi_core.ui.steer_words import condition, exported
 from codi_core.ui.words import EARLY_LAYERS
 
@@ -24,7 +26,6 @@ LENS = "logit"
 PANES = ("Steered", "Random control")
 
 
-@st.fragment
 def grids(steering: Steering) -> None:
     st.subheader("Latent thoughts", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -72,13 +73,26 @@ def grids(steering: Steering) -> None:
         export_menu(
             f"codi-steer-{steering.request.key}",
             lambda: heatmap(panels, flip, steering.request.prompt, condition(steering)),
-            lambda: [lens_table(one.grids[LENS], _tracked(steering)) for one in (steering.baseline, pane)],
+            lambda: [lens_table(one.grids[LENS], steering.tracked) for one in (steering.baseline, pane)],
             lambda: exported(steering),
         )
 
 
-def _tracked(steering: Steering) -> tuple[TrackedToken, ...]:
-    return steering.tracked
+def _legend(area: Reach) -> str:
+    if not area.cells.any():
+        return "Dashed: where it is added. This edit reaches the answer, but none of these latents."
+    return "Dashed: where it is added. Green line: the edit reaches what lies inside of it; the rest cannot change."
+
+
+def _cell(title: str, baseline: Pane, name: str, pane: Pane, cell: tuple[int, int]) -> None:
+    """The chosen cell in both, below their grids."""
+    for place, one, of in zip(st.columns(3, gap="small"), ("Baseline", name), (baseline, pane), strict=False):
+        grid = of.grids[LENS]
+        tops = zip(grid.top_ids[cell].tolist(), grid.top_tokens[cell].tolist(), grid.top_probs[cell].tolist(), strict=True)
+        with place:
+            st.markdown(f"**{title}** · {one}")
+            label = f"{one}: top tokens at {title}"
+            ranking([TopToken(*top) for top in tops][:6], label=label, key=f"steer-cell-{one}", on_pick=track)
 
 
 def reached(steering: Steering) -> Reach:

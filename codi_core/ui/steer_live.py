@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from codi_core.services.steer import Steering, VectorInfo
+from codi_core.services.effects import condition_command
+from codi_core.services.steer import Steering, SteerRequest, VectorInfo
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.limits import MAX_COEFFICIENT
@@ -30,29 +32,34 @@ class Dose:
     """The same by name: index, and for the KV cache keys and values."""
 
 
-@st.fragment
-def live(model: str, prompt: str, passes: int) -> None:
-    """Reruns alone when the coefficient changes. A newer run of it abandons the older one, wherever that is."""
-    setup, _ = steer_state.read()
-    with shown_errors():
+def live(setup: Setup, model: str, prompt: str, passes: int, beside: DeltaGenerator, below: DeltaGenerator) -> None:
+    """``beside`` the form: slider, answers, eval set; ``below`` both: the lens grids. What takes long is painted last."""
+    with beside:
         dose = _dose(model, setup, passes)
         _coefficient(setup.methods, dose)
-        stale, answers = st.empty(), st.container()
-        effect, lenses = st.container(), st.container()
-        shown = st.session_state.get("steer-shown")
-        request = setup.steer(model, prompt, passes)
-        if shown not in (None, request.key):
-            stale.badge("Updating: what is below is still for the earlier setting", icon=":material/hourglass_top:", color="orange")
-        steering = steer_calls.steering(request)
-        st.session_state["steer-shown"] = request.key
-        stale.empty()
-        with answers:
-            steer_answers.panes(steering, prompt)
-        with lenses:
-            steer_lens.grids(steering)
-            repeat(setup, steering)
-        with effect, shown_errors():
-            steer_effect.effect(setup, setup.condition(model, passes), dose.unit if dose else None)
+        stale, answers, effect = st.empty(), st.container(), st.container()
+    request = setup.steer(model, prompt, passes, tuple(state.read_tracked()))
+    if st.session_state.get("steer-shown") not in (None, request.key):
+        stale.badge("Updating: what is below is still for the earlier setting", icon=":material/hourglass_top:", color="orange")
+    with beside:
+        steering = _steering(request)
+    st.session_state["steer-shown"] = request.key
+    stale.empty()
+    with answers:
+        steer_answers.panes(steering)
+    with below:
+        steer_lens.grids(steering)
+        _repeat(setup, steering)
+    with effect, shown_errors():
+        steer_effect.effect(setup, setup.condition(model, passes), dose.unit if dose else None, _span(_alpha(setup.methods), dose))
+
+
+def _steering(request: SteerRequest) -> Steering:
+    """A tracked token the model does not have is said to be so, and left out."""
+    if request.tracked:
+        with shown_errors():
+            return steer_calls.steering(request)
+    return steer_calls.steering(replace(request, tracked=()))
 
 
 def _dose(model: str, setup: Setup, passes: int) -> Dose | None:
@@ -81,8 +88,7 @@ def _coefficient(methods: tuple[Method, ...], dose: Dose | None) -> None:
     """α in the URL; the slider shows it, or the dose it makes."""
     unit = dose.unit if dose and dose.unit > 0 and state.read("unit", "raw") == "dose" else 1.0
     alpha = _alpha(methods)
-    full = 1 / dose.unit if dose and dose.unit > 0 else 1.0
-    span = next((r for r in RANGES if r >= max(abs(alpha), 2 * min(full, MAX_COEFFICIENT / 2)) * unit), MAX_COEFFICIENT * unit)
+    span = _span(alpha, dose) if unit == 1.0 else next((r for r in RANGES if r >= max(2.0, abs(alpha) * unit)), MAX_COEFFICIENT)
     step = span / 100 if span <= 2 else span / 50
     for name in ("slider", "number"):
         st.session_state[f"steer-{name}"] = _rounded(alpha * unit)
@@ -112,8 +118,15 @@ def _coefficient(methods: tuple[Method, ...], dose: Dose | None) -> None:
             )
     if dose:
         shares = " · ".join(f"{name} {abs(alpha) * ratio:.2f}" for name, ratio in dose.parts)
+        full = 1 / dose.unit if dose.unit else 0.0
         hint = f"suggested up to |α| = {full:.2g}, where the push is as long as what stands there" if dose.unit else "the vector is zero"
         st.caption(f"α = {alpha:g} · ‖αv‖ / ‖site‖: {shares} · {hint}")
+
+
+def _span(alpha: float, dose: Dose | None) -> float:
+    """Half the slider, in coefficients: twice the push that is as long as what stands there, and room for ``alpha``."""
+    full = 1 / dose.unit if dose and dose.unit > 0 else 1.0
+    return next((limit for limit in RANGES if limit >= max(abs(alpha), 2 * full)), MAX_COEFFICIENT)
 
 
 def _alpha(methods: tuple[Method, ...]) -> float:
@@ -126,10 +139,8 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def repeat(setup: Setup, steering: Steering) -> None:
+def _repeat(setup: Setup, steering: Steering) -> None:
     """Everything on screen as command lines."""
-    from codi_core.services.effects import condition_command
-
     request = steering.request
     with st.expander("Repeat it on the command line", icon=":material/terminal:"):
         st.caption("This prompt")

@@ -37,8 +37,8 @@ class Setup:
     controls: int
     control_seed: int
 
-    def steer(self, model: str, prompt: str, passes: int) -> SteerRequest:
-        return SteerRequest(model, prompt, self.methods, self.means, passes, control_seed=self.control_seed)
+    def steer(self, model: str, prompt: str, passes: int, tracked: tuple[str, ...] = ()) -> SteerRequest:
+        return SteerRequest(model, prompt, self.methods, self.means, passes, control_seed=self.control_seed, tracked=tracked)
 
     def condition(self, model: str, passes: int) -> ConditionRequest:
         return ConditionRequest(

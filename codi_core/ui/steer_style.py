@@ -31,7 +31,7 @@ CSS = f"""<style>
 .shares .scale span:last-child {{ transform: translateX(-100%); }}
 p.verdict {{ font-size: 1.05rem; font-weight: 600; margin: .6rem 0 .5rem; }}
 dl.effect {{
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(13.5rem, 1fr)); gap: .5rem 1.2rem; margin: 0; font-size: .92rem;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: .5rem 1.2rem; margin: 0; padding: 0; font-size: .92rem;
 }}
 dl.effect dt {{ opacity: .7; font-size: .85em; }}
 dl.effect dd {{ margin: 0; font-variant-numeric: tabular-nums; }}
