@@ -22,18 +22,20 @@ def page(model: str, card: ModelCard) -> None:
     prompt = state.read("prompt", examples.FIRST)
     setup, wrong = steer_state.read()
     left, right = st.columns([1, 2.15], gap="large")
+    below = st.container()
     with left:
         urgent_prompt_box(prompt, lambda text: calls.tokens(model, text), lambda text: state.write("prompt", text))
         examples.gallery(choose)
         if wrong:
             st.error(plain(wrong), icon=":material/error:")
         passes = st.segmented_control("Latent passes", range(9), default=6, required=True, key="passes", bind="query-params")
-        steer_form.form(setup, card, passes)
         with shown_errors():
+            steer_form.form(setup, card, passes)
             steer_form.pairs(setup, model, passes)
-        steer_form.measured_on(setup)
-    with shown_errors():
-        steer_live.live(setup, model, prompt, passes, right, st.container())
+        with shown_errors():
+            steer_form.measured_on(setup)
+    with right, shown_errors():
+        steer_live.live(setup, model, prompt, passes, below)
 
 
 model = st.session_state["model"]

@@ -28,6 +28,7 @@ from codi_core.services.inspect import known_problems
 from codi_core.services.workbench import Poke, Workbench
 from codi_core.steering.conditions import Condition
 from codi_core.steering.controls import controls
+from codi_core.steering.limits import check_depth
 from codi_core.steering.means import samples_of
 from codi_core.steering.methods import Method, text_of
 from codi_core.steering.rows import Directions
@@ -272,6 +273,7 @@ def vector_info(workbench: Workbench, request: VectorRequest, viewer: str, poke:
 
     def work(check: Check) -> VectorInfo:
         engine = workbench.engine(request.model)
+        check_depth(request.place.layer, engine.model, request.place.space)
         spec = means_spec(engine, request.means, request.passes)
         needs = Condition(engine.model.spec.key, spec.eval_set, RolloutConfig(request.passes), (), spec)
         directions = directions_of(workbench, engine, needs, request.means, check)

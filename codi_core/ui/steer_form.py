@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
+from codi_core.errors import InterventionError
 from codi_core.figures.paint import amounts
 from codi_core.problems.evalsets import EVAL_SETS
 from codi_core.services.cards import ModelCard
@@ -154,7 +156,7 @@ def _applies(field: Field, flags: Flags) -> bool:
 def _widget(field: Field, kind: str, flags: Flags, card: ModelCard, passes: int) -> None:
     name, text = field.name, flags[field.name]
     label, about = LABELS.get(name, (name, None))
-    key = f"steer-{name}"
+    key = f"steer-field-{name}"
     common: dict[str, Any] = {"key": key, "help": about, "on_change": lambda: _changed(name, kind, flags)}
     pick: Any = _indices(name, passes, card)
     if pick is not None:
@@ -195,7 +197,7 @@ def _indices(name: str, passes: int, card: ModelCard) -> Sequence[int] | None:
 
 
 def _changed(name: str, kind: str, flags: Flags) -> None:
-    value = st.session_state[f"steer-{name}"]
+    value = st.session_state[f"steer-field-{name}"]
     text = ",".join(map(str, sorted(value))) if isinstance(value, list) else "" if value is None else f"{value}"
     if name == "space" and value == "resid" and not flags.get("layer"):
         flags = flags | {"layer": "1"}
@@ -254,10 +256,10 @@ def pair_grid(setup: Setup, info: VectorInfo) -> None:
 
 
 def pairs(setup: Setup, model: str, passes: int) -> None:
-    """The matrix of a difference's lengths; nothing for other directions."""
+    """The matrix of a difference's lengths; nothing for other directions, nor for one that is refused below."""
     method = setup.methods[0]
     if isinstance(method, Hidden | KV) and "a" in steer_state.complete(METHODS[method.kind], flags_of(method)):
-        with st.expander("Lengths of all differences"):
+        with st.expander("Lengths of all differences"), suppress(InterventionError):
             pair_grid(setup, steer_calls.norms(model, method.place, setup.means, passes))
 
 

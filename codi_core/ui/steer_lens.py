@@ -65,9 +65,8 @@ def grids(steering: Steering) -> None:
                 group="steer",
                 edges=NONE if one.name == "Baseline" else _turned(area, flip),
             )
-    st.caption(
-        f"Dashed: where it is added. Red line: above and right of it is what the edit can reach; the rest cannot change. {EARLY_LAYERS}"
-    )
+    st.caption(f"{_legend(area)} {EARLY_LAYERS}")
+    _cell(panels[0].title(*cell), steering.baseline, which, pane, cell)
     st.caption(plain(condition(steering)))
     with menu:
         export_menu(

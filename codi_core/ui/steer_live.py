@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from codi_core.errors import InterventionError
 from codi_core.services.effects import condition_command
 from codi_core.services.steer import Steering, SteerRequest, VectorInfo
 from codi_core.steering.hidden import Hidden
@@ -32,17 +32,15 @@ class Dose:
     """The same by name: index, and for the KV cache keys and values."""
 
 
-def live(setup: Setup, model: str, prompt: str, passes: int, beside: DeltaGenerator, below: DeltaGenerator) -> None:
-    """``beside`` the form: slider, answers, eval set; ``below`` both: the lens grids. What takes long is painted last."""
-    with beside:
-        dose = _dose(model, setup, passes)
-        _coefficient(setup.methods, dose)
-        stale, answers, effect = st.empty(), st.container(), st.container()
+def live(setup: Setup, model: str, prompt: str, passes: int, below: DeltaGenerator) -> None:
+    """Slider, answers, eval set; and ``below`` the lens grids. What takes long is painted last."""
+    dose = _dose(model, setup, passes)
+    _coefficient(setup.methods, dose)
+    stale, answers, effect = st.empty(), st.container(), st.container()
     request = setup.steer(model, prompt, passes, tuple(state.read_tracked()))
     if st.session_state.get("steer-shown") not in (None, request.key):
         stale.badge("Updating: what is below is still for the earlier setting", icon=":material/hourglass_top:", color="orange")
-    with beside:
-        steering = _steering(request)
+    steering = _steering(request)
     st.session_state["steer-shown"] = request.key
     stale.empty()
     with answers:
@@ -63,10 +61,13 @@ def _steering(request: SteerRequest) -> Steering:
 
 
 def _dose(model: str, setup: Setup, passes: int) -> Dose | None:
-    """None for interventions that add no vector."""
+    """None for interventions that add no vector, or none that exists: the answers' refusal says why."""
     if len(setup.methods) != 1 or not isinstance(method := setup.methods[0], Hidden | KV):
         return None
-    info = steer_calls.vector(model, method.source, method.place, setup.means, passes)
+    try:
+        info = steer_calls.vector(model, method.source, method.place, setup.means, passes)
+    except InterventionError:
+        return None
     parts = [(_name(method, index, part), ratio) for index in method.indices for part, ratio in _ratios(info, method, index)]
     return Dose(max((ratio for _, ratio in parts), default=0.0), tuple(parts))
 
@@ -130,8 +131,7 @@ def _span(alpha: float, dose: Dose | None) -> float:
 
 
 def _alpha(methods: tuple[Method, ...]) -> float:
-    value = next(iter(methods[0].coefficients.values())) if len(methods[0].coefficients) == 1 else getattr(methods[0], "coefficient", 0.0)
-    return value if math.isfinite(value) else 0.0
+    return float(getattr(methods[0], "coefficient", 0.0))
 
 
 def _rounded(value: float) -> float:

@@ -9,6 +9,7 @@ from codi_core.errors import InterventionError
 from codi_core.problems.evalsets import EVAL_SETS
 from codi_core.services.effects import ConditionRequest
 from codi_core.services.steer import MeansRequest, SteerRequest
+from codi_core.steering.limits import check_coefficient
 from codi_core.steering.methods import METHODS, Field, Method, fields_of, flags_of, method_of, methods_of, text_of
 from codi_core.steering.presets import PRESETS
 from codi_core.steering.vectors import SOURCES
@@ -74,6 +75,9 @@ def read() -> tuple[Setup, str]:
         methods = methods_of(state.read("steer", DEFAULT))
         if not methods:
             raise InterventionError("The link names no intervention.")
+        for method in methods:
+            for name, value in method.coefficients.items():
+                check_coefficient(value, name)
     except InterventionError as error:
         methods, wrong = methods_of(DEFAULT), f"{error} Shown instead: {DEFAULT}"
     only = _choice("only", ("all", "addition"))
