@@ -1,13 +1,31 @@
-"""Detection: over an eval set, where do the latents hold the answer, the values of the steps, or any tokens?"""
+"""Detect: over an eval set, where do the latents hold the answer, the values of the steps, or any tokens?"""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import calls, detect_run, detect_views, eval_choice, layout
+from codi_core.ui import calls, detect_views, eval_choice, layout
+from codi_core.ui.detect_run import Run, controls, run_of
 from codi_core.ui.errors import plain, shown_errors
 
+REPAINT_SECONDS = 1.5
+
 layout.require_app("pages/detect.py")
+
+
+def panel(run: Run) -> None:
+    """Repainted alone, and by itself while the run goes on."""
+    was_running = run.running
+    with shown_errors():
+        controls(request, run)
+    if run.readings is not None:
+        st.caption(plain(detect_views.condition(run.readings)))
+        with shown_errors():
+            detect_views.show(run.readings, model)
+    if was_running != repainting:
+        st.rerun()
+
+
 model = st.session_state["model"]
 if layout.open_model() is not None:
     with shown_errors():
@@ -15,16 +33,9 @@ if layout.open_model() is not None:
             choice = eval_choice.choose(default_n=512)
             lenses = ["logit", *(card.name for card in calls.lens_cards(model))]
             lens = st.selectbox("Lens", lenses, key="detect-lens", bind="query-params", width=150)
-            place = st.container(width="content")
         if choice is not None:
             eval_choice.describe(choice)
             request = calls.detect_request(model, choice.name, choice.n, lens)
-            run = detect_run.run_of(request)
-            with place:
-                detect_run.buttons(run)
-            detect_run.progress(run)
-            if run.readings is not None:
-                st.caption(plain(detect_views.condition(run.readings)))
-                with shown_errors():
-                    detect_views.show(run.readings, model)
-            detect_run.advance(request, run)
+            run = run_of(request)
+            repainting = run.running
+            st.fragment(panel, run_every=REPAINT_SECONDS if repainting else None)(run)

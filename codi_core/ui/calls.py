@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import streamlit as st
 
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.cards import ModelCard, model_card
 from codi_core.services.catalog import ModelChoice, download, model_choices
-from codi_core.services.detect import DetectRequest, detect, tracked_tokens
+from codi_core.services.detect import DetectRequest, tracked_tokens
 from codi_core.services.detect import stored_detection as stored_detection_of
 from codi_core.services.evaluate import EvalReport, stored_evals
 from codi_core.services.inspect import Inspection, InspectRequest, inspect
@@ -69,10 +68,6 @@ def eval_set(name: str, n: int) -> tuple[EvalSetSpec, tuple[Question, ...]]:
 
 def detect_request(model: str, eval_set: str, n: int, lens: str) -> DetectRequest:
     return DetectRequest(model, eval_set, n, lens=lens)
-
-
-def detection(request: DetectRequest, done: LensReadings | None) -> Iterator[LensReadings]:
-    return detect(workbench(), request, f"{viewer()}/detect", poke, done)
 
 
 def stored_detection(request: DetectRequest) -> LensReadings | None:

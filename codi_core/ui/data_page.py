@@ -9,10 +9,8 @@ import streamlit as st
 
 from codi_core.figures import data as figures
 from codi_core.types import EvalSetSpec, Question
-from codi_core.ui import state
 from codi_core.ui.errors import plain
 from codi_core.ui.export import export_menu
-from codi_core.ui.promptbox import replace_prompt
 
 
 def condition(spec: EvalSetSpec) -> str:
@@ -53,7 +51,5 @@ def browse(spec: EvalSetSpec, questions: tuple[Question, ...]) -> None:
     question = questions[rows[0]]
     st.text(question.question)
     st.caption(plain(f"Answer {table['answer'][rows[0]]}" + (f" · steps {table['steps'][rows[0]]}" if question.steps else "")))
-    if st.button("Inspect this question", icon=":material/search:"):
-        state.write("prompt", question.question)
-        replace_prompt(question.question)
-        st.switch_page("pages/inspect.py")
+    query = {"prompt": question.question, "model": st.session_state["model"]}
+    st.page_link("pages/inspect.py", label="Inspect this question", icon=":material/search:", query_params=query)

@@ -31,7 +31,7 @@ def choose(default_n: int) -> EvalChoice | None:
     names = [*EVAL_SETS, *([uploaded] if uploaded.startswith("upload-") else []), OWN]
     name = st.selectbox("Eval set", names, key="set", bind="query-params", width=230)
     n = st.segmented_control(
-        "Questions", SIZES, default=default_n, required=True, key="n", bind="query-params", format_func=lambda n: f"{n:,}" if n else "all"
+        "Questions", SIZES, default=default_n, required=True, key="n", bind="query-params", format_func=lambda n: str(n or "all")
     )
     if name == OWN:
         _bring()

@@ -1,0 +1,60 @@
+"""Detection in a browser: start, stop half-way, keep what was computed, go on; and deep links into a server nobody has opened yet."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import running_server
+
+
+def questions_read(page: Page) -> int:
+    found = re.search(r"([\d,]+) of 1,000 questions", page.get_by_text(re.compile("of 1,000 questions")).first.inner_text())
+    assert found
+    return int(found[1].replace(",", ""))
+
+
+def test_a_run_is_stopped_half_way_and_keeps_what_it_has(page: Page, address: str) -> None:
+    page.goto(f"{address}/detect?n=1000")
+    page.get_by_test_id("stMain").get_by_role("button", name="Run").click()
+    expect(page.get_by_text(re.compile(r"of 1,000 questions read")).first).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped; everything below is about these")).to_be_visible()
+    read = questions_read(page)
+    assert 0 < read < 1_000
+    expect(page.get_by_role("grid", name=re.compile("^Found"))).to_be_visible()
+
+    page.get_by_role("gridcell", name=re.compile(r"^z2 · layer 3:")).first.click()
+    expect(page.get_by_role("strong").filter(has_text="z2 · layer 3")).to_be_visible()
+    page.get_by_text("Entropy", exact=True).click()
+    expect(page.get_by_role("grid", name=re.compile("^Entropy"))).to_be_visible()
+    assert questions_read(page) == read
+
+    page.get_by_test_id("stMain").get_by_role("button", name="Go on").click()
+    expect(page.get_by_text(re.compile(rf"^(?!{read} ).* of 1,000 questions read$")).first).to_be_visible()
+    assert questions_read(page) > read
+    page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped; everything below is about these")).to_be_visible()
+
+
+def test_a_link_into_a_server_nobody_has_opened(page: Page, tmp_path: Path) -> None:
+    with running_server(tmp_path) as address:
+        page.goto(f"{address}/data?set=means&n=64")
+        expect(page.get_by_text(re.compile("means · 64 questions"))).to_be_visible()
+        expect(page.get_by_role("link", name="Inspect")).to_be_visible()
+        assert "set=means" in page.url
+
+
+def test_a_question_goes_from_the_data_to_its_latents(page: Page, address: str) -> None:
+    page.goto(f"{address}/data?set=wordings&n=64")
+    table = page.get_by_test_id("stDataFrame").locator("canvas").first
+    expect(table).to_be_visible()
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 18, box["y"] + 52)  # the first row's check box: the table is painted, not made of elements
+    page.get_by_role("link", name="Inspect this question").click()
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
+    expect(page).to_have_url(re.compile("prompt="))
+    expect(page.get_by_text("Values of the steps:")).to_be_visible()
