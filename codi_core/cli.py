@@ -124,7 +124,12 @@ def _eval_arguments(parser: argparse.ArgumentParser) -> None:
     _passes_argument(parser)
     parser.add_argument("--mode", choices=get_args(Mode), default="latent", help="cot: write the chain of thought out, no passes")
     parser.add_argument("--swap-donor", action="store_true", help="also answer with the latents of another question")
-    parser.add_argument("--max-new-tokens", type=_positive, metavar="N", help="longest answer (default 32; 128 with --mode cot)")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=_positive,
+        metavar="N",
+        help="longest answer (default 32; 128 with --mode cot; with --condition 4 more than gold)",
+    )
     parser.add_argument("--fresh", action="store_true", help="compute again even if the result is stored")
     group = parser.add_argument_group("steering", "measure an intervention against the unsteered model")
     group.add_argument("--condition", metavar="TEXT", help=f"the intervention: {CONDITION_HELP}")
@@ -140,7 +145,9 @@ def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--b", required=True, metavar="TEXT", help="as --a")
     _eval_set_arguments(parser)
     _passes_argument(parser)
-    parser.add_argument("--max-new-tokens", type=_positive, default=32, metavar="N", help="longest answer (default 32)")
+    parser.add_argument(
+        "--max-new-tokens", type=_positive, metavar="N", help="longest answer (default: the longest gold answer and 4 more)"
+    )
     _means_arguments(parser)
     _model_arguments(parser)
     _json_argument(parser)
@@ -441,7 +448,7 @@ def _condition_request(args: argparse.Namespace, bench: Workbench, text: str) ->
         seed=args.seed,
         means=_means_request(args),
         passes=args.passes,
-        max_new_tokens=args.max_new_tokens or 32,
+        max_new_tokens=args.max_new_tokens,
         overlap=args.overlap,
         against=getattr(args, "against", "same"),
         controls=getattr(args, "controls", 0),

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -131,7 +132,7 @@ class Steps:
         on_step()
         inputs = torch.tensor(first, device=self.model.device).expand(cache.rows, -1)
         first_logits = self._next_logits(cache, inputs, masked)
-        ids, finished = self.go_on(cache, first_logits.argmax(-1), [True] * cache.rows, masked, max_new_tokens, on_step)
+        ids, finished = self.go_on(cache, likeliest(first_logits), [True] * cache.rows, masked, max_new_tokens, on_step)
         return Generated(ids, finished, first_logits)
 
     def go_on(
@@ -164,7 +165,7 @@ class Steps:
                 cache, tokens = cache.select(kept), tokens[kept.reshape(-1)]
                 rows = [rows[place] for place in grid.reshape(-1).tolist()]
             on_step()
-            tokens = self._next_logits(cache, tokens[:, None], masked).argmax(-1)
+            tokens = likeliest(self._next_logits(cache, tokens[:, None], masked))
         return ids, [done and lives for done, lives in zip(finished, live, strict=True)]
 
     def forward(self, cache: Cache, embeddings: Tensor) -> Tensor:
@@ -195,6 +196,13 @@ class Steps:
             if site.index == index and site.point in ("k", "v"):
                 slot = (cache.keys if site.point == "k" else cache.values)[site.layer, :, :, index - cache.skipped]
                 slot.copy_(edited(editors, site, slot))
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """Arg max over the last axis, the first of equals; on a cpu by numpy, which is seven times faster at it than torch."""
+    if logits.device.type == "cpu" and logits.dtype == torch.float32:
+        return torch.from_numpy(np.asarray(logits.numpy().argmax(-1)))
+    return logits.argmax(-1)
 
 
 def _live_grid(live: Sequence[bool], questions: int) -> Tensor:

@@ -14,6 +14,7 @@ import pandas as pd
 from codi_core.backend.worker import Check
 from codi_core.errors import InputError
 from codi_core.evaluation.compare import Pair, effect_of
+from codi_core.evaluation.golds import gold_of
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.keys import key_of
 from codi_core.services.steer import MeansRequest, command, condition_of, directions_of, means_words, questions_of, rollout_words
@@ -22,7 +23,7 @@ from codi_core.steering.conditions import Condition
 from codi_core.steering.controls import controls
 from codi_core.steering.methods import Method
 from codi_core.store import Store, save_parquet
-from codi_core.types import EvalSetSpec, Question, RolloutConfig, ScoredRun, SteeringEffect
+from codi_core.types import Question, RolloutConfig, ScoredRun, SteeringEffect
 
 RUNS, PARTS = "runs", "run-parts"
 """Kinds of artifacts: a condition's answers beside its baseline's; the same of one batch, while the rest is missing."""
@@ -30,6 +31,8 @@ ROWS = "rows.parquet"
 SLOW = 1.0
 """Seconds a batch must take to be stored at once: interrupted work on large models resumes there."""
 MAX_CONTROLS = 200
+ANSWER_ROOM = 4
+"""Tokens beyond the longest gold answer before an answer counts as truncated."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class ConditionRequest:
     seed: int = 0
     means: MeansRequest = field(default_factory=MeansRequest)
     passes: int = 6
-    max_new_tokens: int = 32
+    max_new_tokens: int | None = None
+    """None: as many as the longest gold answer has and a few more. One run-away answer costs as much as many batches."""
     overlap: bool = False
     """As in the posts: means may come from evaluated questions. To be marked on screen."""
     against: Literal["same", "all"] = "same"
@@ -58,10 +62,6 @@ class ConditionRequest:
     @property
     def key(self) -> str:
         return key_of(self)
-
-    @property
-    def rollout(self) -> RolloutConfig:
-        return RolloutConfig(self.passes, self.max_new_tokens)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,6 @@ class _Job:
     request: ConditionRequest
     viewer: str
     poke: Poke | None
-    eval_set: EvalSetSpec
     questions: tuple[Question, ...]
     condition: Condition
 
@@ -150,19 +149,21 @@ def _look_up(workbench: Workbench, request: ConditionRequest, viewer: str, poke:
 
     def work(check: Check) -> Condition:
         engine = workbench.engine(request.model)
-        condition = condition_of(engine, eval_set, request.rollout, request.interventions, request.means, request.overlap)
+        longest = max((len(gold_of(engine.model, question.gold).ids) for question in questions), default=0)
+        rollout = RolloutConfig(request.passes, request.max_new_tokens or longest + ANSWER_ROOM)
+        condition = condition_of(engine, eval_set, rollout, request.interventions, request.means, request.overlap)
         means = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1] if condition.means else ()
         condition.check(engine.model, means, questions)
         return condition
 
-    return _Job(workbench, request, viewer, poke, eval_set, questions, workbench.run(work, viewer, poke))
+    return _Job(workbench, request, viewer, poke, questions, workbench.run(work, viewer, poke))
 
 
 def _prepared(job: _Job) -> PreparedSet:
     """Only within `Workbench.run`."""
-    engine, rollout = job.workbench.engine(job.request.model), job.request.rollout
-    key = (engine.model.spec.key, job.eval_set, rollout)
-    return job.workbench.prepared.get(key, lambda: PreparedSet(engine, job.questions, rollout))
+    engine, condition = job.workbench.engine(job.request.model), job.condition
+    key = (condition.model, condition.eval_set, condition.rollout)
+    return job.workbench.prepared.get(key, lambda: PreparedSet(engine, job.questions, condition.rollout))
 
 
 def _groups(job: _Job, conditions: Sequence[Condition]) -> list[list[Condition]]:

@@ -308,9 +308,9 @@ def command(name: str, model: str, interventions: Sequence[Method], words: Seque
 
 
 def rollout_words(request: Any) -> list[str]:
-    """Flags that differ from their defaults; ``request`` has passes and max_new_tokens."""
-    words = ["--passes", str(request.passes)] if request.passes != 6 else []
-    return words + (["--max-new-tokens", str(request.max_new_tokens)] if request.max_new_tokens != 32 else [])
+    """Flags that differ from their defaults; ``request`` is of a dataclass with passes and max_new_tokens."""
+    names = [name for name in ("passes", "max_new_tokens") if getattr(request, name) != type(request).__dataclass_fields__[name].default]
+    return [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(request, name)))]
 
 
 def means_words(means: MeansRequest) -> list[str]:
