@@ -17,7 +17,7 @@ class Settings:
     """Built once in ``app.py`` or ``cli.py`` and passed down. Every field can be set by an environment variable ``CODI_<FIELD>``."""
 
     cache_dir: Path = ROOT / "cache"
-    model: str = "bundled"
+    model: str = "bundled-steps"
     device: str = "auto"
     dtype: str = "auto"
     threads: int = 0

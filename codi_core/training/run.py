@@ -62,8 +62,8 @@ class TrainSpec:
 
 
 TRAIN_PRESETS = {
-    "bundled": TrainSpec(),
-    "bundled-steps": TrainSpec(name="bundled-steps", steps=3_200, step_weight=0.25),
+    "bundled": TrainSpec(steps=3_300),
+    "bundled-steps": TrainSpec(name="bundled-steps", steps=3_300, step_weight=0.25),
 }
 
 
@@ -142,6 +142,7 @@ def save_checkpoint(model: Student, tokenizer: Tokenizer, spec: TrainSpec, folde
         k: v.detach().contiguous().cpu() for k, v in model.state_dict().items() if k != "codi.lm_head.weight"
     }  # tied to the embedding
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone; a container runs as another user
     save_tokenizer(tokenizer, folder)
     (folder / "config.json").write_text(json.dumps(model.codi.config.to_diff_dict(), indent=2, sort_keys=True) + "\n")
     facts = {

@@ -14,7 +14,7 @@ from codi_core.settings import ROOT, Settings
 
 def test_defaults_need_no_environment() -> None:
     assert Settings.from_env({}) == Settings()
-    assert Settings().model == "bundled"
+    assert Settings().model == "bundled-steps"
     assert Settings().bundled_dir == ROOT / "cache" / "bundled"
 
 

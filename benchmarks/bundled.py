@@ -1,0 +1,110 @@
+"""``python -m benchmarks.bundled [MODEL …]``: evaluate the models that ship; writes docs/bundled-results.md and the stored evals.
+
+The evals go to cache/bundled/evals, where the Model page finds them. What is stored already is not computed again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+from codi_core.evaluation.detection import aligned_detection
+from codi_core.problems.generate import seed_prompt, team_prompt
+from codi_core.services.detect import DetectRequest, detect
+from codi_core.services.evaluate import EvalReport, EvalRequest, evaluate
+from codi_core.services.inspect import InspectRequest, inspect
+from codi_core.services.turns import OnProgress
+from codi_core.services.workbench import Workbench
+from codi_core.settings import ROOT, Settings
+from codi_core.types import CellMeans, Share
+
+DOCUMENT = ROOT / "docs" / "bundled-results.md"
+N = 1_000
+TOP = (1, 5, 10)
+INTRO = f"""# What the bundled models can do
+
+Written by `python -m benchmarks.bundled`. {N:,} problems a row, none seen in training; 95 % intervals that know which questions share
+numbers or wording. *Unseen triples*: eval set `bundled`; *unseen wordings*: phrases that no training problem contains, numbers unseen too.
+"""
+
+
+def requests(model: str) -> dict[str, EvalRequest]:
+    base = EvalRequest(model, n=N)
+    return {
+        "unseen triples, 6 passes": replace(base, swap_donor=True),
+        **{f"unseen triples, {passes} passes": replace(base, passes=passes) for passes in (5, 4, 3, 2, 1, 0)},
+        "unseen triples, explicit chain": replace(base, mode="cot"),
+        "`templates`, 6 passes": replace(base, eval_set="templates"),
+        "`templates`, 0 passes": replace(base, eval_set="templates", passes=0),
+        "unseen wordings, 6 passes": replace(base, eval_set="wordings"),
+    }
+
+
+def section(shipping: Workbench, workbench: Workbench, model: str) -> Iterator[str]:
+    """``shipping`` stores what ships, ``workbench`` what does not."""
+    reports = {name: evaluate(shipping, request, _show(f"{model}: {name}")) for name, request in requests(model).items()}
+    yield f"\n## {model}\n\n| | accuracy | 95 % interval | n | effective n |\n|---|---|---|---|---|"
+    for name, report in reports.items():
+        yield f"| {name} | {_percent(report.accuracy)} | {report.accuracy.n:,} | {report.accuracy.effective_n:,.0f} |"
+    yield from _kinds(reports["unseen triples, 6 passes"])
+    yield from _swaps(reports["unseen triples, 6 passes"])
+    yield from _steps(workbench, model)
+    yield "\n| prompt of the posts | answer | |\n|---|---|---|"
+    for problem in (team_prompt(), seed_prompt()):
+        answer = inspect(workbench, InspectRequest(model, problem.question), "bundled").rollout.answer
+        yield f"| {problem.question} | {answer} | {'right' if answer.strip() == str(problem.answer) else f'wrong, {problem.answer}'} |"
+
+
+def _kinds(report: EvalReport) -> Iterator[str]:
+    yield "\n| six passes, by kind | accuracy | 95 % interval | n |\n|---|---|---|---|"
+    for name, share in report.by_family.items():
+        yield f"| {name} | {_percent(share)} | {share.n:,} |"
+    for steps, share in report.by_steps.items():
+        yield f"| {steps} step{'s' * (steps > 1)} | {_percent(share)} | {share.n:,} |"
+
+
+def _swaps(report: EvalReport) -> Iterator[str]:
+    """Of the problems answered right, by one of the same length whose answer differs."""
+    yield "\n| latents of another problem patched in | answer is the donor's | its own | neither | n |\n|---|---|---|---|---|"
+    for swap in report.swaps:
+        shares = " | ".join(_percent(share).replace(" | ", ", ") for share in (swap.donor, swap.own, swap.neither))
+        yield f"| {'fed to the passes (z)' if swap.patch == 'z' else 'in the KV cache'} | {shares} | {swap.donor.n:,} |"
+
+
+def _steps(workbench: Workbench, model: str) -> Iterator[str]:
+    *_, readings = detect(workbench, DetectRequest(model, "bundled", N), "bundled")
+    yield "\n| logit lens, last depth | index | " + " | ".join(f"top {k} (by chance)" for k in TOP) + " | n |\n|---|---|---|---|---|---|"
+    for step in range(1, 5):
+        found, chance = aligned_detection(readings, step)
+        cells = " | ".join(f"{_cell(found, k)} ({_cell(chance, k)})" for k in TOP)
+        yield f"| value of step {step} | {step + 1} | {cells} | {found.n:,} |"
+
+
+def _cell(means: CellMeans, k: int) -> str:
+    return f"{float(means.value[k - 1]):.0%}"
+
+
+def _percent(share: Share) -> str:
+    return f"{share.value:.1%} | {share.low:.1%} – {share.high:.1%}"
+
+
+def _show(name: str) -> OnProgress:
+    def show(done: int, total: int) -> None:
+        print(f"\r{name} {done:,} / {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def main() -> None:
+    models = sys.argv[1:] or ["bundled", "bundled-steps"]
+    settings = Settings.from_env()
+    workbench, shipping = Workbench(settings), Workbench(replace(settings, cache_dir=settings.bundled_dir))
+    lines = [line for model in models for line in section(shipping, workbench, model)]
+    DOCUMENT.write_text(INTRO + "\n".join(lines) + "\n", encoding="utf-8")
+    for bench in (workbench, shipping):
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
