@@ -19,4 +19,6 @@ if card is not None:
         model_page.runs(card)
     with shown_errors():
         model_page.accuracy(card, calls.evals(card.key, card.spec))
+    with shown_errors():
+        model_page.lenses(calls.lens_cards(st.session_state["model"]))
     model_page.training(card)

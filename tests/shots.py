@@ -10,7 +10,7 @@ from typing import Literal
 from playwright.sync_api import Page, expect
 
 from codi_core.settings import ROOT
-from tests.browser.conftest import running_browser, running_server
+from tests.browser.conftest import FIRST_PAGE, running_browser, running_server
 
 FOLDER = ROOT / "docs" / "img"
 
@@ -24,12 +24,17 @@ class Shot:
     """Text that is there when the page is."""
     height: int
     scheme: Literal["light", "dark"] = "light"
+    press: str = ""
+    """Button to press first."""
 
 
 SHOTS = (
-    Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices", 1290),
-    Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices", 1290, "dark"),
-    Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1180),
+    Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices", 1400),
+    Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices", 1400, "dark"),
+    Shot("lenses", "?model=bundled-steps&cell=3.5&lens=Logit&lens=Tuned&lens=Difference", "over indices", 1600),
+    Shot("detect", "detect?model=bundled-steps&set=templates&n=512&value=step+1&cell=2.6", "512 of 512 questions", 900, press="Run"),
+    Shot("data", "data?set=bundled", "Words in the question", 1250),
+    Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1250),
 )
 
 
@@ -37,7 +42,9 @@ def take(page: Page, address: str, shot: Shot) -> Path:
     page.set_viewport_size({"width": 1440, "height": shot.height})
     page.emulate_media(color_scheme=shot.scheme)
     page.goto(f"{address}/{shot.path}")
-    expect(page.get_by_text(shot.ready).first).to_be_visible()
+    if shot.press:
+        page.get_by_test_id("stMain").get_by_role("button", name=shot.press).click()
+    expect(page.get_by_text(shot.ready).first).to_be_visible(timeout=FIRST_PAGE)
     expect(page.get_by_test_id("stStatusWidget")).to_be_hidden()
     page.mouse.move(0, 0)
     page.wait_for_timeout(800)  # transitions end
@@ -50,6 +57,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as cache, running_server(Path(cache)) as address, running_browser() as browser:
         page = browser.new_page()
+        page.set_default_timeout(FIRST_PAGE)
         for shot in SHOTS:
             print(take(page, address, shot).relative_to(ROOT))
 

@@ -65,7 +65,7 @@ def difference_panel(a: LensGrid, b: LensGrid, painted_a: Paint, painted_b: Pain
     def cell(i: int, d: int) -> Cell:
         tokens = [glyphs(str(grid.top_tokens[i, d, 0])) for grid in (a, b)]
         facts = (f"{_kind(a)}: {tokens[0]} · {painted_a.said(i, d)}", f"{_kind(b)}: {tokens[1]} · {painted_b.said(i, d)}")
-        return Cell(text=short(str(a.top_tokens[i, d, 0])) if changed[i, d] else "=", facts=facts)
+        return Cell(text=short(str(a.top_tokens[i, d, 0])) if changed[i, d] else "·", facts=facts)
 
     return Panel("Difference", difference(painted_a, painted_b, f"Δ {painted_a.title}"), _cells(a, cell))
 

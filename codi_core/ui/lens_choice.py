@@ -32,18 +32,17 @@ class LensChoice:
 
 
 def choose(model: str) -> LensChoice:
-    """`lens=` and `tuned=` in the URL. Without a tuned lens of this model there is only the logit lens."""
+    """Controls for a row: `lens=` and `tuned=` in the URL. Without a tuned lens of this model there is only the logit lens."""
     cards = {card.name.partition(":")[2]: card for card in calls.lens_cards(model)}
     if not cards:
         st.session_state.pop("lens", None)
         return LensChoice(("Logit",), "")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        shown = st.segmented_control("Lens", KINDS, selection_mode="multi", default=KINDS[:1], key="lens", bind="query-params")
-        kinds = tuple(kind for kind in KINDS if kind in shown) or KINDS[:1]
-        if kinds == ("Logit",):
-            return LensChoice(kinds, "")
-        options = sorted(cards, key=lambda name: (name != "all", name))
-        variant = st.selectbox("Tuned on indices", options, key="tuned", bind="query-params", width=150)
+    shown = st.segmented_control("Lens", KINDS, selection_mode="multi", default=KINDS[:1], key="lens", bind="query-params")
+    kinds = tuple(kind for kind in KINDS if kind in shown) or KINDS[:1]
+    if kinds == ("Logit",):
+        return LensChoice(kinds, "")
+    options = sorted(cards, key=lambda name: (name != "all", name))
+    variant = st.selectbox("Tuned on indices", options, key="tuned", bind="query-params", width=150)
     return LensChoice(kinds, cards[variant].name)
 
 

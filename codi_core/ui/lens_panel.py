@@ -40,13 +40,17 @@ def lens_panel(request: InspectRequest) -> None:
     """Reruns alone when a cell, a token, a lens or the colouring changes; the rollout behind it is kept by the workbench."""
     with shown_errors():
         st.subheader("Latent thoughts", anchor=False)
-        line = st.container()
-        lenses = lens_choice.choose(request.model)
+        line, notes = st.container(), st.container()
+        bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+        with bar:
+            lenses = lens_choice.choose(request.model)
         request = with_tracked(replace(request, lenses=lenses.read))
         inspection = calls.inspection(request)
         line.caption(f"{plain(condition(inspection))} · {inspection.milliseconds:.0f} ms")
-        lens_choice.notes(inspection, lenses)
-        view, menu = _controls(inspection, lenses)
+        with notes:
+            lens_choice.notes(inspection, lenses)
+        with bar:
+            view, menu = _controls(inspection, lenses)
         panels = _panels(inspection, view)
         cell = state.read_cell(*panels[0].shape)
         with menu:
@@ -68,16 +72,15 @@ def with_tracked(request: InspectRequest) -> InspectRequest:
 
 def _controls(inspection: Inspection, lenses: LensChoice) -> tuple[View, st.delta_generator.DeltaGenerator]:
     """The controls' values, and the place for the export menu beside them."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        by = st.segmented_control("Colour by", COLOUR_BY, default=COLOUR_BY[0], required=True, key="by", bind="query-params")
-        target = None
-        if by in TARGETED:
-            names = [token.text for token in inspection.tracked]
-            target = st.selectbox("Target", names, key="target", bind="query-params", width=130, placeholder="Track a token")
-        st.space("stretch")
-        flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")
-        table = st.toggle("Table", key="table", bind="query-params", help="The same numbers as a table")
-        menu = st.container(width="content")
+    by = st.segmented_control("Colour by", COLOUR_BY, default=COLOUR_BY[0], required=True, key="by", bind="query-params")
+    target = None
+    if by in TARGETED:
+        names = [token.text for token in inspection.tracked]
+        target = st.selectbox("Target", names, key="target", bind="query-params", width=130, placeholder="Track a token")
+    st.space("stretch")
+    flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")
+    table = st.toggle("Table", key="table", bind="query-params", help="The same numbers as a table")
+    menu = st.container(width="content")
     return View(lenses, by if target or by not in TARGETED else COLOUR_BY[0], target, flip, table), menu
 
 
@@ -116,7 +119,8 @@ def _draw(inspection: Inspection, panels: list[Panel], view: View, cell: tuple[i
             _panel(panel, view, cell, titled=not alone)
     legend = marks_legend(panels, inspection.relations)
     with places[0] if alone else st.container():
-        st.caption(EARLY_LAYERS + (f" Marks: {plain(legend)}." if legend else ""))
+        same = " A dot: both lenses have the same top token." if "Difference" in view.lenses.shown else ""
+        st.caption(EARLY_LAYERS + (f" Marks: {plain(legend)}." if legend else "") + same)
     with places[1] if alone else st.container():
         _details(inspection, cell)
 

@@ -10,6 +10,7 @@ import streamlit as st
 from codi_core.figures.training import learning_curve
 from codi_core.services.cards import ModelCard
 from codi_core.services.evaluate import EvalReport
+from codi_core.types import Floats, LensCard
 from codi_core.ui import words
 
 
@@ -93,6 +94,32 @@ def _accuracy_row(report: EvalReport) -> dict[str, str]:
 def _name(card: ModelCard) -> str:
     """What the command line calls it."""
     return card.spec.name if card.hub_id or card.source.endswith(f"bundled/models/{card.spec.name}") else card.source
+
+
+def lenses(cards: list[LensCard]) -> None:
+    """What tuned lenses of this model are worth on questions they were not trained on."""
+    if not cards:
+        return
+    st.subheader("Tuned lenses", anchor=False)
+    st.table(pd.DataFrame(map(_lens_row, cards)), hide_index=True, border="horizontal")
+    st.caption(
+        "Means over indices and over depths below the output, on held-out questions. The logit lens on the same cells for comparison."
+    )
+
+
+def _lens_row(card: LensCard) -> dict[str, str]:
+    def mean(values: Floats) -> float:
+        return float(values[:, :-1].mean())
+
+    return {
+        "Lens": card.name,
+        "Indices": ", ".join(map(str, card.indices)) or "the prompt's text",
+        "Trained on": f"{card.n_latents:,} states of '{card.train_set}'",
+        "Held out": f"{card.n_held_out:,} questions of '{card.held_out_set}'",
+        "KL to output, nats (logit lens)": f"{mean(card.kl_tuned):.2f} ({mean(card.kl_plain):.2f})",
+        "Same top token (logit lens)": f"{mean(card.agree_tuned):.0%} ({mean(card.agree_plain):.0%})",
+        "Key": card.key,
+    }
 
 
 def training(card: ModelCard) -> None:

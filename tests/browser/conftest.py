@@ -30,7 +30,9 @@ CHROMIUM_FLAGS = [
     "--disable-dev-shm-usage",
 ]
 START_SECONDS = 60
-expect.set_options(timeout=30_000)  # the first page waits for torch to be imported
+FIRST_PAGE = 120_000
+"""Milliseconds."""
+expect.set_options(timeout=30_000)
 
 
 @contextmanager
@@ -74,15 +76,20 @@ def running_browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_server(tmp_path_factory.mktemp("cache")) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
+    """A server that has shown its first page: that one waits for torch to be imported, half a minute on a busy machine."""
+    with running_server(tmp_path_factory.mktemp("cache")) as address:
+        page = browser.new_page()
+        page.goto(address)
+        expect(page.get_by_role("grid")).to_be_visible(timeout=FIRST_PAGE)
+        page.close()
+        yield address
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import running_server
+from tests.browser.conftest import FIRST_PAGE, running_server
 
 
 def questions_read(page: Page) -> int:
@@ -42,7 +42,7 @@ def test_a_run_is_stopped_half_way_and_keeps_what_it_has(page: Page, address: st
 def test_a_link_into_a_server_nobody_has_opened(page: Page, tmp_path: Path) -> None:
     with running_server(tmp_path) as address:
         page.goto(f"{address}/data?set=means&n=64")
-        expect(page.get_by_text(re.compile("means · 64 questions"))).to_be_visible()
+        expect(page.get_by_text(re.compile("means · 64 questions"))).to_be_visible(timeout=FIRST_PAGE)
         expect(page.get_by_role("link", name="Inspect")).to_be_visible()
         assert "set=means" in page.url
 

@@ -175,4 +175,4 @@ def test_a_difference_is_zero_in_the_middle_and_antisymmetric(grid: LensGrid) ->
 def test_a_difference_of_a_lens_with_itself_says_so_in_every_cell(grid: LensGrid) -> None:
     painted = paint(grid, "Entropy")
     panel = difference_panel(grid, grid, painted, painted)
-    assert {cell.text for row in panel.cells for cell in row} == {"="}
+    assert {cell.text for row in panel.cells for cell in row} == {"·"}
