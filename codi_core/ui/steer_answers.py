@@ -38,8 +38,8 @@ def _identity(steering: Steering) -> None:
 
 
 def _another() -> None:
-    given = state.read("control", "0")
-    state.write("control", str(int(given) + 1 if given.isdecimal() else 1))
+    given = state.read("control-seed", "0")
+    state.write("control-seed", str(int(given) + 1 if given.isdecimal() else 1))
 
 
 def _pane(title: str, about: str, pane: Pane, steering: Steering, name: str, last: Callable[[], None] = lambda: None) -> None:

@@ -8,17 +8,18 @@ from typing import Any
 
 import streamlit as st
 
-from codi_core.errors import InterventionError
+from codi_core.errors import ArtifactError, DataError, InterventionError
 from codi_core.figures.paint import amounts
 from codi_core.problems.evalsets import EVAL_SETS
 from codi_core.services.cards import ModelCard
 from codi_core.services.steer import VectorInfo
+from codi_core.services.uploads import ENDINGS, keep
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.methods import METHODS, Field, Method, fields_of, flags_of
 from codi_core.steering.presets import PRESETS
 from codi_core.steering.vectors import SOURCES
-from codi_core.ui import state, steer_calls, steer_state
+from codi_core.ui import calls, state, steer_calls, steer_state
 from codi_core.ui.errors import plain
 from codi_core.ui.heatgrid import draw
 from codi_core.ui.steer_state import MEANS_SETS, SIZES, Flags, Setup
@@ -267,18 +268,24 @@ def pairs(setup: Setup, model: str, passes: int) -> None:
 
 
 def measured_on(setup: Setup) -> None:
-    _seed("set", setup.eval_set)
+    _seed("eval-set", setup.eval_set)
     st.selectbox(
         "Eval set",
-        list(EVAL_SETS),
-        key="steer-set",
+        [*EVAL_SETS, *([] if setup.eval_set in EVAL_SETS else [setup.eval_set])],
+        key="steer-eval-set",
         help="\n\n".join(f"**{name}**: {plain(kind.description)}" for name, kind in EVAL_SETS.items()),
-        on_change=_write("set"),
+        on_change=_write("eval-set"),
     )
     sizes = {str(size): label for label, size in SIZES.items()}
     sizes.setdefault(str(setup.n), f"{setup.n:,}")
-    _seed("n", str(setup.n))
-    st.segmented_control("Questions", list(sizes), format_func=lambda n: sizes[n], required=True, key="steer-n", on_change=_write("n"))
+    _seed("eval-n", str(setup.n))
+    st.segmented_control(
+        "Questions", list(sizes), format_func=lambda n: sizes[n], required=True, key="steer-eval-n", on_change=_write("eval-n")
+    )
+    with st.expander("A file of your own"):
+        st.file_uploader("Columns question and answer (or input and target)", list(ENDINGS), key="steer-upload", on_change=_bring)
+        if message := st.session_state.pop("steer-upload-error", ""):
+            st.error(plain(message), icon=":material/error:")
     with st.expander("Means, baseline, controls"):
         _means(setup)
         _seed("against", setup.against)
@@ -293,11 +300,21 @@ def measured_on(setup: Setup) -> None:
         )
         left, middle, right = st.columns(3, vertical_alignment="bottom")
         with left:
-            _number("band", "Random directions", setup.controls, 200, "20 or more give a percentile.")
+            _number("controls", "Random directions", setup.controls, 200, "20 or more give a percentile.")
         with middle:
-            _number("control", "Control seed", setup.control_seed, 2**31, "Of the random direction in the third pane.")
+            _number("control-seed", "Control seed", setup.control_seed, 2**31, "Of the random direction in the third pane.")
         with right:
-            _number("seed", "Eval seed", setup.seed, 2**31, "Which questions are drawn.")
+            _number("eval-seed", "Eval seed", setup.seed, 2**31, "Which questions are drawn.")
+
+
+def _bring() -> None:
+    if (file := st.session_state.get("steer-upload")) is None:
+        return
+    try:
+        state.write("eval-set", keep(calls.workbench().settings, file.name, file.getvalue()))
+        state.write("eval-n", "0")
+    except (DataError, ArtifactError) as error:
+        st.session_state["steer-upload-error"] = str(error)
 
 
 def _means(setup: Setup) -> None:
@@ -309,12 +326,12 @@ def _means(setup: Setup) -> None:
         )
     with right:
         _number("means-n", "Their questions", setup.means.n, 5_000, "0 = all.")
-    _seed("only", setup.means.only == "addition")
+    _seed("means-only", setup.means.only == "addition")
     st.toggle(
         "Addition-first stories only",
-        key="steer-only",
+        key="steer-means-only",
         help="Of the template set, as the posts did for KV means.",
-        on_change=lambda: state.write("only", "addition" if st.session_state["steer-only"] else "all"),
+        on_change=lambda: state.write("means-only", "addition" if st.session_state["steer-means-only"] else "all"),
     )
     _seed("overlap", setup.overlap)
     st.toggle(

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from codi_core.errors import InterventionError
-from codi_core.services.effects import condition_command
+from codi_core.services.effects import ConditionRequest, condition_command
 from codi_core.services.steer import Steering, SteerRequest, VectorInfo
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
@@ -47,9 +47,11 @@ def live(setup: Setup, model: str, prompt: str, passes: int, below: DeltaGenerat
         steer_answers.panes(steering)
     with below:
         steer_lens.grids(steering)
-        _repeat(setup, steering)
     with effect, shown_errors():
-        steer_effect.effect(setup, setup.condition(model, passes), dose.unit if dose else None, _span(_alpha(setup.methods), dose))
+        condition = setup.condition(model, passes)
+        with below:
+            _repeat(steering, condition)
+        steer_effect.effect(setup, condition, dose.unit if dose else None, _span(_alpha(setup.methods), dose))
 
 
 def _steering(request: SteerRequest) -> Steering:
@@ -139,12 +141,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _repeat(setup: Setup, steering: Steering) -> None:
+def _repeat(steering: Steering, condition: ConditionRequest) -> None:
     """Everything on screen as command lines."""
-    request = steering.request
     with st.expander("Repeat it on the command line", icon=":material/terminal:"):
         st.caption("This prompt")
         st.code(steering.command, language="bash", wrap_lines=True)
         st.caption("The eval set")
-        st.code(condition_command(setup.condition(request.model, request.passes)), language="bash", wrap_lines=True)
+        st.code(condition_command(condition), language="bash", wrap_lines=True)
         st.caption("This page as it is: the address in the browser.")

@@ -9,16 +9,19 @@ from codi_core.errors import InterventionError
 from codi_core.problems.evalsets import EVAL_SETS
 from codi_core.services.effects import ConditionRequest
 from codi_core.services.steer import MeansRequest, SteerRequest
+from codi_core.services.uploads import eval_set_file
 from codi_core.steering.limits import check_coefficient
 from codi_core.steering.methods import METHODS, Field, Method, fields_of, flags_of, method_of, methods_of, text_of
 from codi_core.steering.presets import PRESETS
 from codi_core.steering.vectors import SOURCES
-from codi_core.ui import state
+from codi_core.ui import calls, state
 
 DEFAULT = "kv source=difference a=2 b=4 coefficient=1 indices=5"
 SIZES = {"50": 50, "100": 100, "200": 200, "500": 500, "1,000": 1_000, "all": 0}
 MEANS_SETS = ("means", "select", "confirm", "bundled", "templates")
 CONTROLS = 24
+UPLOADED = "upload-"
+"""How names of uploaded files begin."""
 NEEDED = {"a": "2", "b": "4", "coefficient": "1", "indices": "5", "index": "3", "value": "8", "by": "mean", "source": "difference"}
 """For options a person has not chosen yet and that have no default."""
 Flags = dict[str, str]
@@ -31,6 +34,7 @@ class Setup:
     methods: tuple[Method, ...]
     means: MeansRequest
     eval_set: str
+    """A name in EVAL_SETS or of an uploaded file."""
     n: int
     seed: int
     overlap: bool
@@ -42,10 +46,11 @@ class Setup:
         return SteerRequest(model, prompt, self.methods, self.means, passes, control_seed=self.control_seed, tracked=tracked)
 
     def condition(self, model: str, passes: int) -> ConditionRequest:
+        """Raises DataError for an uploaded eval set that is gone."""
         return ConditionRequest(
             model=model,
             interventions=self.methods,
-            eval_set=self.eval_set,
+            eval_set=eval_set_file(calls.workbench().settings, self.eval_set),
             n=self.n,
             seed=self.seed,
             means=self.means,
@@ -80,17 +85,17 @@ def read() -> tuple[Setup, str]:
                 check_coefficient(value, name)
     except InterventionError as error:
         methods, wrong = methods_of(DEFAULT), f"{error} Shown instead: {DEFAULT}"
-    only = _choice("only", ("all", "addition"))
+    only = _choice("means-only", ("all", "addition"))
     setup = Setup(
         methods=methods,
         means=MeansRequest(_choice("means", MEANS_SETS), _whole("means-n", 500, 5_000), 0, cast(Literal["all", "addition"], only)),
-        eval_set=_choice("set", tuple(EVAL_SETS), "bundled"),
-        n=_whole("n", 200, 5_000),
-        seed=_whole("seed", 0, 2**31),
+        eval_set=_eval_set(),
+        n=_whole("eval-n", 200, 5_000),
+        seed=_whole("eval-seed", 0, 2**31),
         overlap=_choice("overlap", ("no", "yes")) == "yes",
         against=cast(Literal["same", "all"], _choice("against", ("same", "all"))),
-        controls=_whole("band", CONTROLS, 200),
-        control_seed=_whole("control", 0, 2**31),
+        controls=_whole("controls", CONTROLS, 200),
+        control_seed=_whole("control-seed", 0, 2**31),
     )
     return setup, wrong
 
@@ -109,10 +114,10 @@ def write_preset(name: str, method: Method) -> None:
     preset = PRESETS[name]
     write_methods(preset.make(*_essentials(flags_of(method))))
     eval_set, n, only = preset.means
-    for key, value in {"means": eval_set, "means-n": str(n), "only": only, "overlap": "yes" if preset.overlap else "no"}.items():
+    for key, value in {"means": eval_set, "means-n": str(n), "means-only": only, "overlap": "yes" if preset.overlap else "no"}.items():
         state.write(key, value)
     if preset.overlap:  # the posts evaluated on the questions the means came from
-        state.write("set", eval_set)
+        state.write("eval-set", eval_set)
 
 
 def write_flags(kind: str, flags: Flags) -> None:
@@ -141,6 +146,11 @@ def _essentials(flags: Flags) -> tuple[int, int, int, float]:
     """A, B, index and coefficient, as far as there are any."""
     index = (flags.get("indices") or NEEDED["indices"]).split(",")[0]
     return int(flags.get("a", 2)), int(flags.get("b", 4)), int(index), float(flags["coefficient"]) if "coefficient" in flags else 1.0
+
+
+def _eval_set() -> str:
+    given = state.read("eval-set", "bundled")
+    return given if given in EVAL_SETS or given.startswith(UPLOADED) else "bundled"
 
 
 def _choice(name: str, choices: tuple[str, ...], default: str = "") -> str:

@@ -22,7 +22,7 @@ from codi_core.ui.steer_lens import reached
 from tests.pages.conftest import Open
 from tests.pages.test_inspect_page import words
 
-SMALL = {"n": "12", "means-n": "20", "band": "0"}
+SMALL = {"eval-n": "12", "means-n": "20", "controls": "0"}
 HIDDEN = "hidden source=difference a=2 b=4 coefficient=1 indices=3"
 
 
@@ -36,7 +36,7 @@ def html(app: AppTest) -> str:
 
 
 def test_three_answers_and_an_effect_are_there_on_arrival(open_page: Open) -> None:
-    app = open_page("steer", **{**SMALL, "band": "3"})
+    app = open_page("steer", **{**SMALL, "controls": "3"})
     assert not app.exception
     assert not app.error
     for title in ("Baseline", "Steered", "Random control"):
@@ -135,8 +135,16 @@ def test_an_unreadable_intervention_is_said_and_replaced(open_page: Open, steer:
     assert "complete" in words(app)
 
 
+@pytest.mark.parametrize("name", ["upload-0123456789ab.jsonl", "upload-../../etc/passwd"])
+def test_an_uploaded_file_that_is_gone_is_said_to_be(open_page: Open, name: str) -> None:
+    app = open_page("steer", **{**SMALL, "eval-set": name})
+    assert not app.exception
+    assert len(app.error) == 1
+    assert "**Steered**" in words(app), "the prompt is still answered"
+
+
 def test_means_and_evaluation_may_not_share_questions(open_page: Open) -> None:
-    shared = {"set": "templates", "means": "templates", "n": "12", "means-n": "0", "band": "0"}
+    shared = {"eval-set": "templates", "means": "templates", "eval-n": "12", "means-n": "0", "controls": "0"}
     app = open_page("steer", **shared)
     assert "share" in app.error[0].value
     assert "**Steered**" in words(app), "the prompt is still answered"
@@ -199,7 +207,8 @@ def test_an_answer_nobody_knows_is_neither_right_nor_wrong(open_page: Open) -> N
 
 
 @pytest.mark.parametrize(
-    "params", [{"n": "-5"}, {"n": "999999"}, {"set": "/etc/passwd"}, {"means": "x"}, {"band": "1e3"}, {"control": "²"}]
+    "params",
+    [{"eval-n": "-5"}, {"eval-n": "999999"}, {"eval-set": "/etc/passwd"}, {"means": "x"}, {"controls": "1e3"}, {"control-seed": "²"}],
 )
 def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str, str]) -> None:
     app = open_page("steer", **{**SMALL, **params})
