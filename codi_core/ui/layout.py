@@ -41,7 +41,7 @@ def require_app(page: str) -> None:
 
 
 def resume() -> None:
-    """The second half of `require_app`: back to the page that was asked for. Before any widget, which would own its parameter of the URL."""
+    """The second half of `require_app`: back to the page asked for. Before any widget, which would own its parameter of the URL."""
     st.session_state["via-app"] = True
     if goto := st.session_state.pop("goto", None):
         st.switch_page(goto[0], query_params=goto[1])

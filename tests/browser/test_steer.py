@@ -1,4 +1,4 @@
-"""Steering in a browser: the answer follows the slider, the eval set follows the answer, Stop keeps what is there, a link brings it back."""
+"""Steering in a browser: the answer follows the slider, the eval set the answer, Stop keeps what is there, a link brings it back."""
 
 from __future__ import annotations
 

@@ -21,7 +21,20 @@ from codi_core.training.run import TrainSpec, make_config, make_tokenizer, train
 from codi_core.training.tokenizer import token_id
 from codi_core.types import RolloutConfig
 
-TINY = TrainSpec(name="tiny", steps=6, teacher_steps=1, batch=4, warmup=2, words=400, drill_steps=1, width=32, layers=2, heads=2, mlp=32, step_weight=0.25)
+TINY = TrainSpec(
+    name="tiny",
+    steps=6,
+    teacher_steps=1,
+    batch=4,
+    warmup=2,
+    words=400,
+    drill_steps=1,
+    width=32,
+    layers=2,
+    heads=2,
+    mlp=32,
+    step_weight=0.25,
+)
 
 
 @pytest.fixture(scope="module")
