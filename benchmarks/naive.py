@@ -32,13 +32,20 @@ class Naive:
 
     @torch.inference_mode()
     def answers(
-        self, prompts: Sequence[Sequence[int]], passes: int, vector: DifferenceVector, coefficient: float, new_tokens: int, batch: int
+        self,
+        prompts: Sequence[Sequence[int]],
+        passes: int,
+        vector: DifferenceVector,
+        coefficient: float,
+        new_tokens: int,
+        batch: int,
+        by_length: bool = True,
     ) -> list[str]:
         """Answers with coefficient · vector (keys as in the cache) on the slot of the last pass, in the order of ``prompts``.
 
-        Prompts are sorted by length, left-padded and masked; batch 1 needs neither.
+        A batch is left-padded and masked; ``by_length`` sorts the prompts first, so that little is padding.
         """
-        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]) if by_length else number)
         delta = torch.from_numpy(vector.values).to(self.model.device, self.model.dtype) * coefficient
         done: dict[int, str] = {}
         for start in range(0, len(order), batch):
