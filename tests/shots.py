@@ -1,7 +1,8 @@
-"""The screenshots in docs/img, taken from the running app: `make shots`."""
+"""The screenshots in docs/img, taken from the running app: `make shots`, or `python -m tests.shots NAME …` for some of them."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,12 @@ class Shot:
 
 
 SHOTS = (
-    Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices", 1400),
-    Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices", 1400, "dark"),
-    Shot("lenses", "?model=bundled-steps&cell=3.5&lens=Logit&lens=Tuned&lens=Difference", "over indices", 1600),
-    Shot("detect", "detect?model=bundled-steps&set=templates&n=512&value=step+1&cell=2.6", "512 of 512 questions", 900, press="Run"),
+    Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices ·", 1400),
+    Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices ·", 1400, "dark"),
+    Shot("lenses", "?model=bundled-steps&cell=3.5&lens=Logit&lens=Tuned&lens=Difference", "over indices ·", 1500),
+    Shot("detect", "detect?model=bundled-steps&set=templates&n=192&value=step+1&cell=2.6", "192 of 192 questions", 900, press="Run"),
     Shot("data", "data?set=bundled", "Words in the question", 1250),
-    Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1250),
+    Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1720),
 )
 
 
@@ -58,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache, running_server(Path(cache)) as address, running_browser() as browser:
         page = browser.new_page()
         page.set_default_timeout(FIRST_PAGE)
-        for shot in SHOTS:
+        for shot in [shot for shot in SHOTS if shot.name in (sys.argv[1:] or [shot.name])]:
             print(take(page, address, shot).relative_to(ROOT))
 
 

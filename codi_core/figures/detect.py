@@ -25,7 +25,7 @@ def detection_panels(found: DetectionMap, k: int) -> list[Panel]:
     hits = [f"found {_percent(row)}" for row in _cells(found.found, k)]
     return [
         _share_panel("Found", f"{found.target} in the top {k}", found.found, k, chance),
-        _share_panel("By chance", f"another question's, in the top {k}", found.permuted, k, hits),
+        _share_panel("By chance", f"by chance, in the top {k}", found.permuted, k, hits),
     ]
 
 

@@ -101,7 +101,11 @@ def lenses(cards: list[LensCard]) -> None:
     if not cards:
         return
     st.subheader("Tuned lenses", anchor=False)
-    st.table(pd.DataFrame(map(_lens_row, cards)), hide_index=True, border="horizontal")
+    st.table(
+        pd.DataFrame(map(_lens_row, sorted(cards, key=lambda card: (not card.name.endswith(":all"), card.name)))),
+        hide_index=True,
+        border="horizontal",
+    )
     st.caption(
         "Means over indices and over depths below the output, on held-out questions. The logit lens on the same cells for comparison."
     )
