@@ -33,6 +33,8 @@ SHOTS = (
     Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices ·", 1400),
     Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices ·", 1400, "dark"),
     Shot("lenses", "?model=bundled-steps&cell=3.5&lens=Logit&lens=Tuned&lens=Difference", "over indices ·", 1500),
+    Shot("steer", "steer?model=bundled-steps", "24 of 24 random directions", 1990),
+    Shot("steer-dark", "steer?model=bundled-steps&beside=Random+control&by=Entropy", "24 of 24 random directions", 1990, "dark"),
     Shot("detect", "detect?model=bundled-steps&set=templates&n=192&value=step+1&cell=2.6", "192 of 192 questions", 900, press="Run"),
     Shot("data", "data?set=bundled", "Words in the question", 1250),
     Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1720),

@@ -16,7 +16,7 @@ from codi_core.steering.presets import PRESETS
 from codi_core.steering.vectors import SOURCES
 from codi_core.ui import calls, state
 
-DEFAULT = "kv source=difference a=2 b=4 coefficient=1 indices=5"
+DEFAULT = "kv source=difference a=2 b=4 coefficient=2 indices=3"
 SIZES = {"50": 50, "100": 100, "200": 200, "500": 500, "1,000": 1_000, "all": 0}
 MEANS_SETS = ("means", "select", "confirm", "bundled", "templates")
 CONTROLS = 24

