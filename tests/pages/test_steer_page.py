@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from codi_core.cli import make_parser
 from codi_core.problems.generate import seed_prompt, team_prompt
 from codi_core.services.steer import MeansRequest, SteerRequest, steer
 from codi_core.services.workbench import Workbench
@@ -165,7 +167,7 @@ def test_a_preset_sets_everything_it_stands_for(open_page: Open, name: str) -> N
 
 
 def test_every_field_of_the_form_writes_the_intervention(open_page: Open) -> None:
-    app = open_page("steer", **SMALL)
+    app = open_page("steer", **SMALL, steer="kv source=difference a=2 b=4 coefficient=1 indices=5")
     app.button_group("steer-kind").set_value("hidden").run()
     assert app.query_params["steer"].startswith("hidden source=difference a=2 b=4 coefficient=1 indices=5")
     app.button_group("steer-field-space").set_value("resid").run()
@@ -197,6 +199,9 @@ def test_the_command_lines_say_what_is_on_screen(open_page: Open) -> None:
     assert "600 employees" in prompt
     assert "-n 12" in eval_set
     assert "--means-n 20" in eval_set
+    for line in (prompt, eval_set):
+        arguments = make_parser().parse_args(shlex.split(line)[3:])
+        assert methods_of(arguments.condition) == methods_of(HIDDEN)
 
 
 def test_an_answer_nobody_knows_is_neither_right_nor_wrong(open_page: Open) -> None:
