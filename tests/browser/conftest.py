@@ -32,7 +32,7 @@ CHROMIUM_FLAGS = [
 START_SECONDS = 60
 FIRST_PAGE = 120_000
 """Milliseconds."""
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A fresh session. A script error, and any request that leaves this machine, fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: None if _local(request.url) else trouble.append(f"a request to {request.url}"))
