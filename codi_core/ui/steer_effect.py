@@ -139,7 +139,7 @@ class Panel:
         colour, icon = LOOKS[how]
         self.places.status.badge(f"{how}: {done}", icon=f":material/{icon}:", color=colour)
         self.places.bars.html(share_bars(latest))
-        self.places.facts.html(_facts(latest))
+        self.places.facts.html(_facts(latest, pending=how == "running" and self._controls > 0))
 
     def _draw_curve(self, when: str) -> None:
         """More than once in a run, and an element's key cannot come again."""
@@ -165,18 +165,20 @@ class Panel:
             st.caption(plain(measured(self.request, latest)))
 
 
-def _facts(effect: SteeringEffect) -> str:
+def _facts(effect: SteeringEffect, pending: bool) -> str:
+    """``pending``: random directions are still to come."""
     paired, controls = effect.paired, effect.controls
+    verdict = effect.verdict.replace("were not tried", "are still to come") if pending else effect.verdict
     facts = {
         "n (effective)": f"{paired.n:,} ({paired.effective_n:,.0f})",
         "Difference": f"{100 * paired.delta:+.1f} points <small>{100 * paired.low:+.1f} to {100 * paired.high:+.1f}</small>",
         "Fixed / broken": f"{paired.fixed:,} / {paired.broken:,} <small>{effect.changed:,} answers changed</small>",
         "p": f"{paired.p_clustered:.3f} <small>clustered; exact McNemar {paired.p_mcnemar:.3f}</small>",
         "Gold margin": f"{effect.margin.value:+.3f} <small>{effect.margin.low:+.3f} to {effect.margin.high:+.3f} logits</small>",
-        "Random band": _band(controls) if controls else "<small>not run</small>",
+        "Random band": _band(controls) if controls else f"<small>{'still to come' if pending else 'not run'}</small>",
     }
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
-    return f'<p class="verdict">{effect.verdict}</p><dl class="effect">{cells}</dl>'
+    return f'<p class="verdict">{verdict}</p><dl class="effect">{cells}</dl>'
 
 
 def _band(controls: Controls) -> str:
