@@ -206,8 +206,13 @@ def likeliest(logits: Tensor) -> Tensor:
 
 
 def _live_grid(live: Sequence[bool], questions: int) -> Tensor:
-    """Numbers of the live rows as `Cache.select` wants them: one column a question that has any, short columns filled with repeats."""
+    """Numbers of the live rows as `Cache.select` wants them: one column a question that has any, short columns filled with repeats.
+
+    When most of that would be repeats every row gets a column, and a copy of its prompt, to itself.
+    """
     columns = [[row for row in range(question, len(live), questions) if live[row]] for question in range(questions)]
     columns = [rows for rows in columns if rows]
     height = max(len(rows) for rows in columns)
+    if height * len(columns) >= 2 * sum(live):
+        return torch.tensor([[row for rows in columns for row in rows]])
     return torch.tensor([rows + rows[:1] * (height - len(rows)) for rows in columns]).T

@@ -108,3 +108,6 @@ def test_live_rows_make_a_grid_of_whole_columns() -> None:
     live = [True, False, False, True, False, True]  # two conditions of three questions
     assert _live_grid(live, 3).tolist() == [[0, 5], [3, 5]]
     assert _live_grid([True] * 4, 4).tolist() == [[0, 1, 2, 3]]
+    scattered = [row % 3 == 0 for row in range(12)] + [True, False, False]  # five conditions of three questions, all live ones of the first
+    scattered[1] = scattered[5] = True
+    assert _live_grid(scattered, 3).tolist() == [[0, 3, 6, 9, 12, 1, 5]]
