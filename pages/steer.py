@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.services.cards import ModelCard
 from codi_core.ui import calls, examples, layout, state, steer_form, steer_live, steer_state, steer_style
+from codi_core.ui.calls import ModelCard
 from codi_core.ui.errors import plain, shown_errors
 from codi_core.ui.promptbox import replace_prompt, urgent_prompt_box
 
