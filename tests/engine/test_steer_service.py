@@ -199,7 +199,6 @@ def test_leaving_half_way_leaves_nothing_running(workbench: Workbench, wanted: C
     def leave() -> None:
         raise Cancelled("the tab was closed")
 
-    workbench.worker.submit(lambda check: time.sleep(0.5), "someone else")  # so that there is something to wait for
     workbench.worker.submit(lambda check: time.sleep(0.3), "someone else")  # in line long enough to be poked
     with pytest.raises(Cancelled):
         list(evaluate_condition(workbench, replace(wanted, seed=5), "me", poke=leave))
