@@ -21,8 +21,8 @@ from codi_core.models.model import CodiModel
 
 LOGIT_BYTES = 128 << 20
 """Logits in memory at a time."""
-DRAFTED = 0.9
-"""Drafts are cut to the length that so many of them have at most: one run-away answer must not be fed for everybody."""
+DRAFTED = 0.5
+"""Drafts are cut to the length that this share of them has at most: what few need must not be fed for everybody."""
 
 Ids = tuple[int, ...]
 Floats = npt.NDArray[np.float32]
