@@ -100,8 +100,8 @@ class _Draft:
 
 def _group(rng: random.Random) -> _Draft | None:
     story = rng.choice(GROUPS)
-    small = rng.random() < 0.5  # half of them in the range of the posts
-    x, y, z = rng.randint(1, 8 if small else 12), rng.randint(1, 8 if small else 12), rng.randint(1, 8)
+    top = rng.choice((8, 8, 10))  # most of them in the range of the posts
+    x, y, z = rng.randint(1, top), rng.randint(1, top), rng.randint(1, 8)
     return group_draft(story.id, x, y, z)
 
 
@@ -118,8 +118,7 @@ def group_draft(story_id: str, x: int, y: int, z: int) -> _Draft | None:
 
 def _percent(rng: random.Random) -> _Draft | None:
     n = rng.choice((20, 40, 50, 60, 80)) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
-    grain = 10 if rng.random() < 0.75 else 5
-    p, q = grain * rng.randint(1, 80 // grain), grain * rng.randint(1, 80 // grain)
+    p, q = 10 * rng.randint(1, 8), 10 * rng.randint(1, 8)
     if rng.random() < 0.25:
         story = rng.choice(PERCENT_ONE)
         if n * p % 100:
@@ -139,13 +138,13 @@ def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:
     return _Draft(story_id, story.slots, ({"n": n, "p": p, "q": q},) * 3, steps, (n, p, q))
 
 
-CHAIN_MAX = 120
+CHAIN_MAX = 60
 
 
 def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
     """A random operation on ``value``: name, operand, result; None when it leaves the range or is not exact."""
     name = rng.choice(("add", "sub", "add", "sub", "mul", "div"))
-    n = rng.randint(2, 5) if name in ("mul", "div") else rng.randint(1, 20)
+    n = rng.randint(2, 3) if name in ("mul", "div") else rng.randint(1, 10)
     if name == "div" and value % n:
         return None
     result = {"add": value + n, "sub": value - n, "mul": value * n, "div": value // n}[name]
@@ -154,9 +153,9 @@ def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
 
 def _chain(rng: random.Random) -> _Draft | None:
     setting: Setting = rng.choice(CHAINS)
-    value = first = rng.randint(2, 40)
+    value = first = rng.randint(2, 20)
     slots, values, steps, triple = [setting.start], [{"n": first}], [], [first]
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.randint(1, 3)):
         if (done := _operation(rng, value)) is None:
             return None
         name, n, result = done
@@ -171,9 +170,9 @@ def _chain(rng: random.Random) -> _Draft | None:
 
 def _rate(rng: random.Random) -> _Draft | None:
     story = rng.choice(RATES)
-    r, h, d = rng.randint(2, 12), rng.randint(2, 8), rng.randint(2, 5)
+    r, h, d = rng.randint(2, 9), rng.randint(2, 5), rng.randint(2, 4)
     day, total = r * h, r * h * d
-    if total > 300:
+    if total > 120:
         return None
     v = {"r": r, "h": h, "d": d}
     steps = [(f"{r}*{h}", day), (f"{day}*{d}", total)]
@@ -185,7 +184,7 @@ def _rate(rng: random.Random) -> _Draft | None:
 def _rate_extra(rng: random.Random, story: Story, v: dict[str, int], steps: list[tuple[str, int]], total: int) -> _Draft | None:
     """The third step of a rate story: something on top, or something lost."""
     first, second, ask = story.slots
-    e, minus = rng.randint(1, 20), rng.random() < 0.5
+    e, minus = rng.randint(1, 10), rng.random() < 0.5
     result = total - e if minus else total + e
     if result < 1:
         return None

@@ -37,17 +37,15 @@ class TrainSpec:
     kind: ClassVar[str] = "train"
     name: str = "bundled"
     seed: int = 7
-    steps: int = 12_000
+    steps: int = 6_000
     """All of them: drill, explicit chains alone, then chains and latents together."""
-    drill_steps: int = 800
+    drill_steps: int = 600
     """Steps on bare equations, eight times the batch."""
     teacher_steps: int = 800
     """Steps on explicit chains alone, before the latents join."""
     batch: int = 32
-    lr: float = 1.5e-3
+    lr: float = 1e-3
     warmup: int = 100
-    decay: float = 0.3
-    """Share of the steps, at the end, over which the rate falls to zero along a cosine."""
     weight_decay: float = 0.05
     clip: float = 1.0
     passes: int = 6
@@ -62,8 +60,8 @@ class TrainSpec:
 
 
 TRAIN_PRESETS = {
-    "bundled": TrainSpec(steps=3_300),
-    "bundled-steps": TrainSpec(name="bundled-steps", steps=3_300, step_weight=0.25),
+    "bundled": TrainSpec(),
+    "bundled-steps": TrainSpec(name="bundled-steps", steps=4_500, step_weight=0.25),
 }
 
 
@@ -92,13 +90,10 @@ def make_config(spec: TrainSpec, tokenizer: Tokenizer) -> LlamaConfig:
 
 
 def learning_rate(spec: TrainSpec, step: int) -> float:
-    """Warm up, hold, then a cosine to zero: the hold lets a run be lengthened without starting again."""
-    start = spec.steps * (1 - spec.decay)
+    """Warm up, then a cosine to zero over all the steps: nearly everything is learnt while the rate falls."""
     if step < spec.warmup:
         return spec.lr * (step + 1) / spec.warmup
-    if step < start:
-        return spec.lr
-    return spec.lr * 0.5 * (1 + math.cos(math.pi * (step - start) / (spec.steps - start)))
+    return spec.lr * 0.5 * (1 + math.cos(math.pi * (step - spec.warmup) / (spec.steps - spec.warmup)))
 
 
 def parameter_groups(model: Student, decay: float) -> list[dict[str, Any]]:
