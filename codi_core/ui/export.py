@@ -18,9 +18,13 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def export_menu(
-    name: str, figure: Callable[[], go.Figure], tables: Callable[[], Sequence[pd.DataFrame]], value: Callable[[], dict[str, Any]]
+    name: str,
+    figure: Callable[[], go.Figure],
+    tables: Callable[[], Sequence[pd.DataFrame]],
+    value: Callable[[], dict[str, Any]],
+    key: str = "export",
 ) -> None:
-    """Nothing is made before its button is pressed. ``name`` is the file name without its ending."""
+    """Nothing is made before its button is pressed. ``name`` is the file name without its ending; ``key`` differs between a page's menus."""
     pictures = can_render()
     why = None if pictures else "Needs Chrome or Chromium on the server. The HTML file has a camera button that saves a PNG."
     files: list[tuple[str, str, str, Callable[[], Any], bool]] = [
@@ -43,7 +47,7 @@ def export_menu(
                 data,
                 f"{name}.{ending}",
                 mime,
-                key=f"export-{ending}",
+                key=f"{key}-{ending}",
                 on_click="ignore",
                 type="tertiary",
                 disabled=not possible,

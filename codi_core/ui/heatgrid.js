@@ -36,6 +36,21 @@ const place = (tip, box) => {
   tip.style.top = `${Math.max(6, Math.min(box.top - 20, innerHeight - height - 8))}px`;
 };
 
+const drawLegend = (place, legend, hint) => {
+  place.hidden = !legend; // grids side by side: one has it for all
+  if (!legend) return;
+  place.querySelector('.title').textContent = legend.title;
+  place.querySelector('.hint').textContent = hint;
+  place.querySelector('.bar').style.background = `linear-gradient(to right, ${legend.stops.join(',')})`;
+  const scale = place.querySelector('.scale');
+  scale.querySelectorAll('span').forEach((old) => old.remove());
+  legend.ticks.forEach(([level, text]) => {
+    const tick = element('span', '', text);
+    tick.style.left = `${level * 100}%`;
+    scale.append(tick);
+  });
+};
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const find = (selector) => parentElement.querySelector(selector);
   const table = find('table'), tip = find('.tip');
@@ -110,16 +125,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   table.follow = follow;
   window.addEventListener('codi-grid', follow);
 
-  find('.legend .title').textContent = legend.title;
-  find('.hint').textContent = hint;
-  find('.bar').style.background = `linear-gradient(to right, ${legend.stops.join(',')})`;
-  const scale = find('.scale');
-  scale.querySelectorAll('span').forEach((old) => old.remove());
-  legend.ticks.forEach(([level, text]) => {
-    const tick = element('span', '', text);
-    tick.style.left = `${level * 100}%`;
-    scale.append(tick);
-  });
+  drawLegend(find('.legend'), legend, hint);
   return () => {
     hide();
     window.removeEventListener('codi-grid', follow);
