@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from codi_core.steering.rows import Directions, Rows, need, on_device
 from codi_core.steering.vectors import Content, Place
 from codi_core.types import Floats, Space
 
-By = Literal["zero", "mean", "gaussian", "shuffled", "donor", "content"]
+By = Literal["zero", "mean", "gaussian", "resample", "shuffled", "donor", "content"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Replacement:
     kind: ClassVar[str] = "replacement"
     by: By
     """zero · mean: over the questions of the means, at that index · gaussian: a draw with their mean and covariance, another for each
-    question · shuffled: the question's own latent of another pass · donor: another prompt's at that index · content: mean over the
-    questions whose step ``step`` has the value ``value``."""
+    question · resample: that of a question of the means at that index, another one for each question · shuffled: the question's own latent
+    of another pass · donor: another prompt's at that index · content: mean over the questions whose step ``step`` has the value ``value``."""
     indices: tuple[int, ...]
     coefficient: float = 1.0
     space: Space = "z"
@@ -51,7 +52,7 @@ class Replacement:
 
     @property
     def needs_means(self) -> bool:
-        return self.by in ("mean", "gaussian", "content")
+        return self.by in ("mean", "gaussian", "resample", "content")
 
     @property
     def coefficients(self) -> dict[str, float]:
@@ -125,10 +126,13 @@ def _gaussian(spec: Replacement, rows: Rows, directions: Directions | None, inde
     samples = spec.place.samples(need(directions).samples)[:, index]
     weights = np.stack([_rng(spec.seed, index, name).standard_normal(len(samples)) for name in rows.ids])
     weights = (weights - weights.mean(1, keepdims=True)) / np.sqrt(max(len(samples) - 1, 1))
-    drawn = np.tensordot(weights, samples, 1) + _mean_values(spec, directions, index)
-    if spec.space == "kv":
-        drawn = np.moveaxis(drawn, 0, 2)
-    return on_device(drawn.astype(np.float32), need(directions).samples.spec.model, rows.model)
+    return _by_row(np.tensordot(weights, samples, 1) + _mean_values(spec, directions, index), spec, rows, directions)
+
+
+def _resample(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
+    samples = spec.place.samples(need(directions).samples)[:, index]
+    drawn = samples[[int(_rng(spec.seed, index, name).integers(len(samples))) for name in rows.ids]]
+    return _by_row(drawn, spec, rows, directions)
 
 
 def _shuffled(spec: Replacement, rows: Rows, directions: Directions | None, index: int) -> Tensor:
@@ -149,6 +153,7 @@ _TARGETS: dict[By, Target] = {
     "zero": _zero,
     "mean": _mean,
     "gaussian": _gaussian,
+    "resample": _resample,
     "shuffled": _shuffled,
     "donor": _donor,
     "content": _content,
@@ -163,6 +168,13 @@ def _mean_values(spec: Replacement, directions: Directions | None, index: int) -
 def _as_row(values: Floats, spec: Replacement, rows: Rows, directions: Directions | None) -> Tensor:
     tensor = on_device(values, need(directions).samples.spec.model, rows.model)
     return tensor[:, :, None] if spec.space == "kv" else tensor[None]
+
+
+def _by_row(values: npt.NDArray[np.floating], spec: Replacement, rows: Rows, directions: Directions | None) -> Tensor:
+    """``[row …]`` as a `Target`."""
+    if spec.space == "kv":
+        values = np.moveaxis(values, 0, 2)
+    return on_device(values.astype(np.float32), need(directions).samples.spec.model, rows.model)
 
 
 def _rng(seed: int, index: int, name: str) -> np.random.Generator:

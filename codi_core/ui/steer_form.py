@@ -65,6 +65,7 @@ NAMES = {
     "zero": "Zeros",
     "mean": "The mean latent",
     "gaussian": "A Gaussian draw",
+    "resample": "A latent of the means' questions",
     "donor": "Another prompt's latent",
 }
 HALF = {"layer", "seed", "step", "value", "rank", "key_weight", "value_weight", "raw", "matched", "index"}
@@ -115,7 +116,7 @@ def _advanced(method: Method, flags: Flags) -> set[str]:
     """Fields that most people leave alone; those in use stay in sight."""
     rare = {"vector_space", "layers", "heads", "key_weight", "value_weight", "raw", "seed", "donor"}
     if method.kind == "replacement":
-        used = {"seed"} & ({"seed"} if flags["by"] in ("gaussian", "shuffled", "donor") else set())
+        used = {"seed"} & ({"seed"} if flags["by"] in ("gaussian", "resample", "shuffled", "donor") else set())
         unused = {"step", "value"} if flags["by"] != "content" else set()
         cache = set() if flags["space"] == "kv" else {"layers", "heads"}
         return (rare - used) | unused | cache
