@@ -58,6 +58,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   build(table, rows, columns);
   table.setAttribute('aria-label', label);
   table.style.setProperty('--cell', `${cellHeight}px`);
+  find('.frame').style.setProperty('--names', data.names || '30px');
   find('.y').textContent = axis;
   columns.forEach((column, x) => { table.tHead.rows[0].cells[x + 1].textContent = column.label; });
 
