@@ -32,7 +32,7 @@ def heatmap(panels: Sequence[Panel], flip: bool, title: str, condition: str) -> 
     indices, depths = panels[0].shape
     figure = make_subplots(cols=len(panels), shared_yaxes=True, horizontal_spacing=0.16 / len(panels))
     for column, panel in enumerate(panels, 1):
-        for trace in _traces(panel, bar=figure.layout["xaxis" if column == 1 else f"xaxis{column}"].domain[1]):
+        for trace in traces(panel, bar=figure.layout["xaxis" if column == 1 else f"xaxis{column}"].domain[1]):
             figure.add_trace(trace, row=1, col=column)
     width = len(panels) * (84 * indices + 150) + 60
     figure.update_layout(
@@ -48,14 +48,14 @@ def heatmap(panels: Sequence[Panel], flip: bool, title: str, condition: str) -> 
     )
     below = {"showarrow": False, "align": "left", "x": 0, "xref": "paper", "y": 0, "yref": "paper"}
     figure.add_annotation(text=plotly_text(condition), font_size=10, yshift=-28, **below)
-    figure.update_xaxes(side="top", tickvals=list(range(indices)), ticktext=[position(i) for i in range(indices)], **_cells(indices))
-    figure.update_yaxes(tickvals=list(range(depths)), **_cells(depths, flip))
-    figure.update_yaxes(title={"text": layer_axis(depths), "font_size": 13}, col=1)
+    figure.update_xaxes(side="top", tickvals=list(range(indices)), ticktext=[panels[0].column(i) for i in range(indices)], **cells(indices))
+    figure.update_yaxes(tickvals=list(range(depths)), ticktext=[panels[0].row(d) for d in range(depths)], **cells(depths, flip))
+    figure.update_yaxes(title={"text": panels[0].axis or layer_axis(depths), "font_size": 13}, col=1)
     return figure
 
 
-def _traces(panel: Panel, bar: float) -> tuple[go.Heatmap, go.Scatter]:
-    """Colours with their bar right of ``bar`` (a share of the figure's width), and texts with hover."""
+def traces(panel: Panel, bar: float | None, name: str | None = None) -> tuple[go.Heatmap, go.Scatter]:
+    """Colours with their bar, called ``name``, right of ``bar`` (a share of the figure's width; None: no bar), and texts with hover."""
     painted = panel.painted
     levels, labels = zip(*painted.ticks, strict=True)
     stops = [[n / (len(painted.stops) - 1), colour] for n, colour in enumerate(painted.stops)]
@@ -68,13 +68,14 @@ def _traces(panel: Panel, bar: float) -> tuple[go.Heatmap, go.Scatter]:
         xgap=1,
         ygap=1,
         hoverinfo="skip",
+        showscale=bar is not None,
         colorbar={
-            "title": {"text": f"{panel.name}: {painted.title}", "side": "right", "font_size": 13},
+            "title": {"text": name or f"{panel.name}: {painted.title}", "side": "right", "font_size": 13},
             "tickvals": levels,
             "ticktext": labels,
             "thickness": 12,
             "outlinewidth": 0,
-            "x": bar + 0.005,
+            "x": (bar or 0) + 0.005,
             "xanchor": "left",
         },
     )
@@ -96,7 +97,7 @@ def _hover(panel: Panel, index: int, depth: int) -> str:
     return "<br>".join([f"<b>{panel.title(index, depth)}</b>", *top, panel.painted.said(index, depth), *map(plotly_text, cell.facts)])
 
 
-def _cells(count: int, flip: bool = False) -> dict[str, Any]:
+def cells(count: int, flip: bool = False) -> dict[str, Any]:
     """An axis of cells, which is neither zoomed nor ruled."""
     edges = [-0.5, count - 0.5]
     return {"range": edges[::-1] if flip else edges, "fixedrange": True, "showgrid": False, "zeroline": False}
@@ -175,11 +176,11 @@ def lens_table(grid: LensGrid, tracked: tuple[TrackedToken, ...] = ()) -> pd.Dat
 
 
 def wide_table(panel: Panel, flip: bool) -> pd.DataFrame:
-    """The heatmap as a table: a row a depth, for each index its text and the painted value."""
+    """The heatmap as a table: a row a depth, for each column its text and the painted value."""
     indices, depths = panel.shape
-    columns: dict[str, Any] = {"Layer": list(range(depths))}
+    columns: dict[str, Any] = {panel.axis or "Layer": list(panel.rows or range(depths))}
     for i in range(indices):
-        columns[position(i)] = [cell.text for cell in panel.cells[i]]
-        columns[f"{position(i)} value"] = panel.painted.values[i].astype(float)
+        columns[panel.column(i)] = [cell.text for cell in panel.cells[i]]
+        columns[f"{panel.column(i)} value"] = panel.painted.values[i].astype(float)
     frame = pd.DataFrame(columns)
     return frame if flip else frame.iloc[::-1]

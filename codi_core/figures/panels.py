@@ -23,18 +23,31 @@ class Cell:
 
 @dataclass(frozen=True)
 class Panel:
+    """Indices across and depths up, unless it names its columns and rows itself."""
+
     name: str
     painted: Paint
     cells: tuple[tuple[Cell, ...], ...]
     """``[index][depth]``"""
+    columns: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    """Lowest first."""
+    axis: str = ""
+    """What the rows are."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of indices and of depths."""
         return len(self.cells), len(self.cells[0])
 
+    def column(self, index: int) -> str:
+        return self.columns[index] if self.columns else position(index)
+
+    def row(self, depth: int) -> str:
+        return self.rows[depth] if self.rows else str(depth)
+
     def title(self, index: int, depth: int) -> str:
-        return f"{position(index)} · layer {depth}"
+        return f"{self.column(index)} · {self.row(depth) if self.rows else f'layer {depth}'}"
 
 
 def token_panel(name: str, grid: LensGrid, painted: Paint, tracked: Sequence[TrackedToken], relations: Mapping[str, str]) -> Panel:

@@ -9,9 +9,8 @@ from typing import Any
 import streamlit as st
 
 from codi_core.figures.lens import layer_axis
-from codi_core.figures.paint import CIVIDIS, css
+from codi_core.figures.paint import CIVIDIS, Paint, css
 from codi_core.figures.panels import Panel
-from codi_core.figures.text import position
 from codi_core.ui.component import component
 
 HTML = """
@@ -31,18 +30,19 @@ NONE: Mapping[tuple[int, int], str] = MappingProxyType({})
 def heatgrid(
     panel: Panel,
     *,
-    chosen: tuple[int, int],
+    chosen: tuple[int, int] | None,
     flip: bool,
     label: str,
     key: str,
     on_pick: Callable[[int, int], None],
     group: str = "",
     edges: Mapping[tuple[int, int], str] = NONE,
+    legend: bool = True,
 ) -> None:
     """Draw a panel, last depth on top unless ``flip``. ``on_pick(index, depth)`` runs before the next script run.
 
     Grids of one ``group`` show which cell is hovered in another of them. ``edges`` by (index, depth): ``site`` where an edit acts,
-    ``left`` and ``below`` for an edge of what it reaches.
+    ``left`` and ``below`` for an edge of what it reaches. Without ``chosen`` no cell is marked.
     """
     indices, depths = panel.shape
     rows = list(range(depths)) if flip else list(reversed(range(depths)))
@@ -63,18 +63,23 @@ def heatgrid(
         }
 
     data = {
-        "rows": [{"id": depth, "label": str(depth)} for depth in rows],
-        "columns": [{"id": index, "label": position(index)} for index in range(indices)],
+        "rows": [{"id": depth, "label": panel.row(depth)} for depth in rows],
+        "columns": [{"id": index, "label": panel.column(index)} for index in range(indices)],
         "cells": [[cell(i, d) for i in range(indices)] for d in rows],
-        "chosen": list(chosen),
+        "chosen": list(chosen) if chosen else None,
         "label": label,
         "group": group,
-        "axis": layer_axis(depths),
+        "axis": panel.axis or layer_axis(depths),
+        "names": f"{max(30, 8 * max(map(len, panel.rows), default=0))}px",
         "cellHeight": 34 if depths <= 10 else 26,
         "hint": "hover: more · click or Enter: details",
-        "legend": {"title": panel.painted.title, "stops": panel.painted.stops, "ticks": [list(tick) for tick in panel.painted.ticks]},
+        "legend": legend_of(panel.painted) if legend else None,
     }
     draw(data, key=key, on_pick=on_pick)
+
+
+def legend_of(painted: Paint) -> dict[str, Any]:
+    return {"title": painted.title, "stops": painted.stops, "ticks": [list(tick) for tick in painted.ticks]}
 
 
 def draw(data: dict[str, Any], key: str, on_pick: Callable[[int, int], None]) -> None:
