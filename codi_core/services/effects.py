@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 from codi_core.backend.worker import Check
+from codi_core.engine.engine import Engine
 from codi_core.errors import InputError
 from codi_core.evaluation.compare import Pair, effect_of
 from codi_core.evaluation.golds import gold_of
@@ -23,7 +24,7 @@ from codi_core.steering.conditions import Condition
 from codi_core.steering.controls import controls
 from codi_core.steering.methods import Method
 from codi_core.store import Store, save_parquet
-from codi_core.types import Question, RolloutConfig, ScoredRun, SteeringEffect
+from codi_core.types import EvalSetSpec, Question, RolloutConfig, ScoredRun, SteeringEffect
 
 RUNS, PARTS = "runs", "run-parts"
 """Kinds of artifacts: a condition's answers beside its baseline's; the same of one batch, while the rest is missing."""
@@ -134,6 +135,46 @@ def compare_conditions(
     return effect_of((before, after), questions_of(a.eval_set, a.n, a.seed)[1], (second.key, first.key))
 
 
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Several conditions on the same questions, as far as they are computed."""
+
+    done: float
+    """Conditions computed, those at work in part."""
+    conditions: tuple[Condition, ...]
+    questions: tuple[Question, ...]
+    pairs: dict[int, Pair]
+    """Baseline and steered answers of complete conditions, by their place in ``conditions``; questions in order."""
+
+
+def run_together(
+    workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, poke: Poke | None = None, compute: bool = True
+) -> Iterator[Together]:
+    """Complete answers under ever more of several conditions on the same questions of one model; what is stored comes first, and alone
+    unless ``compute``.
+
+    Conditions whose edits reach the same passes run side by side; unsteered, fewer passes are answered from the rollouts of the most. Stop
+    by no longer asking. Raises as `evaluate_condition`, and InputError for requests that cannot share their rollouts.
+    """
+    passes = max(request.passes for request in requests)
+    same = {(request.model, request.eval_set, request.n, request.seed, request.max_new_tokens) for request in requests}
+    if len(same) != 1 or any(request.interventions and request.passes != passes for request in requests):
+        raise InputError("Several conditions can only be run together on the same questions and passes of the same model.")
+    jobs, store = _look_up_all(workbench, requests, viewer, poke), workbench.store
+    longest = next(job for job in jobs if job.request.passes == passes)
+    conditions = tuple(job.condition for job in jobs)
+    found = {place: _read(store, RUNS, own.key) for place, own in enumerate(conditions) if store.find(RUNS, own.key) is not None}
+    yield Together(len(found), conditions, longest.questions, dict(found))
+    missing = [place for place in range(len(jobs)) if place not in found]
+    for group in _side_by_side(longest, conditions, missing) if compute else ():
+        for pairs in _pairs(replace(longest, request=jobs[group[0]].request), [conditions[place] for place in group]):
+            share = len(pairs[0][0].numbers) / len(longest.questions)
+            if share < 1:
+                yield Together(len(found) + share * len(group), conditions, longest.questions, dict(found))
+        found |= {place: (pair[0].sorted(), pair[1].sorted()) for place, pair in zip(group, pairs, strict=True)}
+        yield Together(len(found), conditions, longest.questions, dict(found))
+
+
 def condition_command(request: ConditionRequest) -> str:
     """The command line that repeats a request."""
     default = ConditionRequest("", ())
@@ -145,18 +186,29 @@ def condition_command(request: ConditionRequest) -> str:
 
 
 def _look_up(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None) -> _Job:
-    eval_set, questions = questions_of(request.eval_set, request.n, request.seed)
+    return _look_up_all(workbench, [request], viewer, poke)[0]
 
-    def work(check: Check) -> Condition:
-        engine = workbench.engine(request.model)
+
+def _look_up_all(workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, poke: Poke | None) -> list[_Job]:
+    """All of them ask for the same questions of the same model."""
+    eval_set, questions = questions_of(requests[0].eval_set, requests[0].n, requests[0].seed)
+
+    def work(check: Check) -> list[Condition]:
+        engine = workbench.engine(requests[0].model)
         longest = max((len(gold_of(engine.model, question.gold).ids) for question in questions), default=0)
-        rollout = RolloutConfig(request.passes, request.max_new_tokens or longest + ANSWER_ROOM)
-        condition = condition_of(engine, eval_set, rollout, request.interventions, request.means, request.overlap)
-        means = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1] if condition.means else ()
-        condition.check(engine.model, means, questions)
-        return condition
+        return [_condition(engine, request, eval_set, questions, longest + ANSWER_ROOM) for request in requests]
 
-    return _Job(workbench, request, viewer, poke, questions, workbench.run(work, viewer, poke))
+    conditions = workbench.run(work, viewer, poke)
+    return [_Job(workbench, request, viewer, poke, questions, own) for request, own in zip(requests, conditions, strict=True)]
+
+
+def _condition(engine: Engine, request: ConditionRequest, eval_set: EvalSetSpec, questions: Sequence[Question], room: int) -> Condition:
+    """``room``: the longest answer unless the request says otherwise. Raises InterventionError when the condition cannot be run."""
+    rollout = RolloutConfig(request.passes, request.max_new_tokens or room)
+    condition = condition_of(engine, eval_set, rollout, request.interventions, request.means, request.overlap)
+    means = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1] if condition.means else ()
+    condition.check(engine.model, means, questions)
+    return condition
 
 
 def _prepared(job: _Job) -> PreparedSet:
@@ -171,6 +223,20 @@ def _groups(job: _Job, conditions: Sequence[Condition]) -> list[list[Condition]]
         return []
     places = job.workbench.run(lambda check: _prepared(job).groups(conditions), job.viewer, job.poke)
     return [[conditions[place] for place in group] for group in places]
+
+
+def _side_by_side(job: _Job, conditions: Sequence[Condition], places: Sequence[int]) -> list[list[int]]:
+    """``places`` of conditions in groups that run together; directions are made from one split at a time."""
+    by_means: dict[str, list[int]] = {}
+    for place in places:
+        means = conditions[place].means
+        by_means.setdefault(means.key if means else "", []).append(place)
+
+    def work(check: Check) -> list[list[int]]:
+        prepared = _prepared(job)
+        return [[same[n] for n in group] for same in by_means.values() for group in prepared.groups([conditions[p] for p in same])]
+
+    return job.workbench.run(work, job.viewer, job.poke) if places else []
 
 
 def _pairs(job: _Job, conditions: Sequence[Condition]) -> Iterator[list[Pair]]:

@@ -1,0 +1,194 @@
+"""How the latents of a split lie: principal components against a null, means per index, cosines; components as steering directions."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from codi_core.backend.worker import Check
+from codi_core.engine.engine import Engine
+from codi_core.errors import InputError
+from codi_core.evaluation import components
+from codi_core.evaluation.components import Array
+from codi_core.evaluation.run import clusters_of
+from codi_core.evaluation.stats import bootstrap_interval
+from codi_core.keys import key_of
+from codi_core.lenses.differences import pairs
+from codi_core.services.effects import ConditionRequest, runs_of
+from codi_core.services.steer import MeansRequest, means_spec, means_words, questions_of
+from codi_core.services.workbench import Poke, Workbench
+from codi_core.steering.hidden import Hidden
+from codi_core.steering.kv import KV
+from codi_core.steering.limits import check_depth, check_layers
+from codi_core.steering.means import LatentSamples, samples_of
+from codi_core.steering.methods import Method
+from codi_core.steering.vectors import Component
+from codi_core.types import CellMeans, Floats, GeometrySpace, LatentGeometry
+
+SPACES: tuple[GeometrySpace, ...] = get_args(GeometrySpace)
+Centre = Literal["all", "index"]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class GeometryRequest:
+    kind: ClassVar[str] = "geometry"
+    model: str
+    """Name of a preset, a hub id or a folder."""
+    space: GeometrySpace = "z"
+    layer: int | None = None
+    """Depth of resid; layer of k and v, None = all of them together."""
+    means: MeansRequest = field(default_factory=MeansRequest)
+    passes: int = 6
+    centre: Centre = "all"
+
+    @property
+    def key(self) -> str:
+        return key_of(self)
+
+
+def geometry(
+    workbench: Workbench, request: GeometryRequest, viewer: str, poke: Poke | None = None, progress: Progress | None = None
+) -> LatentGeometry:
+    """The latents are rolled out once and stored, the same as steering's; ``progress`` counts their questions.
+
+    Raises InputError for a space or layer that does not exist or latents that do not vary, DataError, ModelError, and Cancelled when
+    ``viewer`` asked for something newer.
+    """
+    if request.space not in SPACES or request.passes < 1:
+        raise InputError(f"'{request.space}' after {request.passes} passes: choose among {', '.join(SPACES)}, and at least one pass.")
+
+    def work(check: Check) -> tuple[LatentSamples, dict[str, Floats]]:
+        engine = workbench.engine(request.model)
+        _check_layer(engine, request)
+        spec = means_spec(engine, request.means, request.passes)
+        questions = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1]
+        return samples_of(engine, workbench.store, spec, questions, check, progress), _tokens(engine, request)
+
+    samples, tokens = workbench.run(work, viewer, poke)
+    return _geometry(request, samples, tokens, poke)
+
+
+def _check_layer(engine: Engine, request: GeometryRequest) -> None:
+    if request.space in ("k", "v"):
+        check_layers(() if request.layer is None else (request.layer,), engine.model)
+    else:
+        check_depth(request.layer, engine.model, request.space)
+
+
+def _tokens(engine: Engine, request: GeometryRequest) -> dict[str, Floats]:
+    """Embeddings that latents are compared with: only z stands where embeddings do."""
+    if request.space != "z":
+        return {}
+    ids = {"bot": engine.model.ids.bot, "eot": engine.model.ids.eot}
+    with torch.inference_mode():
+        rows = engine.model.embed(torch.tensor(list(ids.values()), device=engine.model.device)).float().cpu().numpy()
+    return dict(zip(ids, rows, strict=True))
+
+
+def latents_of(samples: LatentSamples, space: GeometrySpace, layer: int | None) -> Floats:
+    """``[question index d]``"""
+    if space in ("k", "v"):
+        cached = samples.keys if space == "k" else samples.values
+        cached = cached if layer is None else cached[:, :, layer]
+        return np.asarray(cached.reshape(*cached.shape[:2], -1))
+    part: Floats = samples.part("resid" if space == "resid" else "h" if space == "h" else "z", layer)
+    return np.asarray(part)
+
+
+def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str, Floats], poke: Poke | None) -> LatentGeometry:
+    latents, clusters = latents_of(samples, request.space, request.layer), clusters_of(samples.questions)
+    count, indices, dimensions = latents.shape
+    if len(set(clusters[0])) < 2:
+        raise InputError(f"{count} question{'s' * (count > 1)} with the same numbers have no two halves to compare: take more questions.")
+    means = latents.mean(0, dtype=np.float64)
+    placed = latents - means if request.centre == "index" else latents
+    rows = placed[:, 1:].reshape(-1, dimensions)  # as the steering source `component`: without bot
+    shares, directions = components.principal_components(rows)
+    null = components.shuffled_shares(rows, len(shares), on_step=poke)
+    scores = (placed - rows.mean(0, dtype=np.float64)) @ directions.T
+    first = _first_half(clusters[0])
+    halves = [latents[half].mean(0, dtype=np.float64) for half in (first, ~first)]
+    both = [means, *halves]
+    low, high = bootstrap_interval(scores, clusters)
+    return LatentGeometry(
+        means=samples.spec,
+        space=request.space,
+        layer=request.layer,
+        centre=request.centre,
+        questions=samples.questions,
+        dimensions=dimensions,
+        scores=scores.astype(np.float32),
+        centroids=CellMeans(*(np.asarray(each, np.float32) for each in (scores.mean(0), low, high)), n=count),
+        explained=components.variance_shares(np.square(scores[:, 1:]).sum(1), _spread(placed[:, 1:])[:, None], clusters),
+        by_index=_between(scores[:, 1:], clusters),
+        null=null.astype(np.float32),
+        retained=components.retained(shares, null),
+        split_half=components.half_agreement(rows, np.repeat(first, indices - 1), directions).astype(np.float32),
+        tokens={name: _cosine(directions, token) for name, token in tokens.items()},
+        mean_cosines=np.stack([components.cosines(each) for each in both]).astype(np.float32),
+        difference_cosines=np.stack([components.cosines(_differences(each)) for each in both]).astype(np.float32),
+        pairs=tuple(pairs(indices)),
+        lengths=np.linalg.norm(latents, axis=-1).mean(0).astype(np.float32),
+    )
+
+
+def _spread(latents: Floats) -> Array:
+    """``[question]``: squared distances from the mean of all, summed over indices and coordinates."""
+    wide = latents.astype(np.float64)
+    spread: Array = np.square(wide - wide.mean((0, 1))).sum((1, 2))
+    return spread
+
+
+def _between(scores: Array, clusters: Sequence[npt.NDArray[np.str_]]) -> CellMeans:
+    """Share of a component's variance that lies between indices: what is left when the spread around every index' mean is taken away."""
+    whole, within = (np.square(scores - centre).sum(1) for centre in (scores.mean((0, 1)), scores.mean(0)))
+    return components.variance_shares(whole - within, whole, clusters)
+
+
+def _first_half(triples: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    """Every second cluster of numbers, so that no triple is in both halves; alternating questions when there are no clusters."""
+    half: npt.NDArray[np.bool_] = np.unique(triples, return_inverse=True)[1] % 2 == 0
+    return half
+
+
+def _differences(means: Array) -> Array:
+    return np.stack([means[b] - means[a] for a, b in pairs(len(means))])
+
+
+def _cosine(directions: Array, token: Floats) -> Floats:
+    return np.asarray(directions @ token / max(float(np.linalg.norm(token)), 1e-30), np.float32)
+
+
+def answered_right(workbench: Workbench, request: GeometryRequest, viewer: str, poke: Poke | None = None) -> npt.NDArray[np.bool_]:
+    """``[question]`` of the split; stored, or answered now. Raises as `geometry`."""
+    means = request.means
+    wanted = ConditionRequest(request.model, (), means.eval_set, means.n, means.seed, passes=request.passes)
+    return runs_of(workbench, wanted, viewer, poke)[1].correct
+
+
+def component_method(request: GeometryRequest, rank: int, index: int, coefficient: float = 1.0) -> Method | None:
+    """Steering along a component; None where there is no such source: one layer of k or v, and components within indices."""
+    if request.centre == "index" or (request.space in ("k", "v") and request.layer is not None):
+        return None
+    if request.space == "k":
+        return KV(Component(rank), coefficient, (index,), value_weight=0.0)
+    if request.space == "v":
+        return KV(Component(rank), coefficient, (index,), key_weight=0.0)
+    return Hidden(Component(rank), coefficient, (index,), request.space, request.layer)
+
+
+def geometry_command(request: GeometryRequest) -> str:
+    """The command line that repeats a request."""
+    default = GeometryRequest("")
+    words = ["python", "-m", "codi_core", "geometry", "--model", request.model, "--space", request.space]
+    for name in ("layer", "passes", "centre"):
+        if getattr(request, name) != getattr(default, name):
+            words += [f"--{name}", str(getattr(request, name))]
+    return shlex.join([*words, *means_words(request.means)])
