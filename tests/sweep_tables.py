@@ -1,0 +1,96 @@
+"""Made-up tables of sweeps: the cells a real spec has, with the numbers a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from codi_core.steering.methods import text_of
+from codi_core.sweeps.presets import SWEEPS
+from codi_core.sweeps.spec import Axes, Cell, SweepSpec
+from codi_core.types import EvalSetSpec, MeansSpec, ModelSpec, RolloutConfig, SweepTable
+
+MODEL = ModelSpec("made-up", "0" * 64, "float32", "answer-only", "none")
+LAYERS = 6
+Change = Callable[[Cell], float]
+"""A cell → its difference of accuracy."""
+
+
+def spec(preset: str = "post-kv", n: int = 1_000, passes: int = 6, **axes: Any) -> SweepSpec:
+    row = SWEEPS[preset]
+    given: dict[str, Any] = {
+        "variants": row.variants(LAYERS),
+        "pairs": row.pairs(passes),
+        "indices": row.indices(passes),
+        "coefficients": row.coefficients,
+    }
+    means = MeansSpec(MODEL.key, EvalSetSpec(*row.means[:2], 0, "m" * 64), row.means[2], passes)
+    rollout = RolloutConfig(passes)
+    return SweepSpec(preset, MODEL, EvalSetSpec("templates", n, 0, "d" * 64), rollout, means, row.overlap, Axes(**{**given, **axes}))
+
+
+def table(spec: SweepSpec, change: Change = lambda cell: 0.0, noise: float = 0.004, base: float = 0.6) -> SweepTable:
+    """Differences are ``change`` and, for random directions, nothing, both with noise; every p follows from them."""
+    rng = np.random.default_rng(0)
+    rows = [_row(cell, change(cell) if cell.role == "cell" else 0.0, rng, noise, base, spec) for cell in spec.cells()]
+    cells = pd.DataFrame(rows)
+    for row in rows:
+        own = cells[(cells["variant"] == row["variant"]) & (cells["index"] == row["index"]) & cells["role"].isin(["random", "shuffled"])]
+        band = own[own["coefficient"] == abs(row["coefficient"])]
+        for name, column in (("percentile", "delta"), ("margin_percentile", "margin")):
+            row[name] = 100 * float((band[column] < row[column]).mean()) if row["role"] == "cell" and len(band) else np.nan
+    title = SWEEPS[spec.name].title if spec.name in SWEEPS else spec.name
+    return SweepTable(
+        key=spec.key,
+        name=spec.name,
+        title=title,
+        model_key=spec.model.key,
+        model_name=spec.model.name,
+        eval_set=spec.eval_set,
+        means=spec.means,
+        overlap=spec.overlap,
+        rollout=spec.rollout,
+        code="test",
+        created="2026-11-22T00:00:00+00:00",
+        cells=pd.DataFrame(rows),
+        refused=spec.refused(),
+    )
+
+
+def _row(cell: Cell, change: float, rng: np.random.Generator, noise: float, base: float, spec: SweepSpec) -> dict[str, Any]:
+    unsteered = base * min(cell.condition.passes, spec.rollout.passes) / spec.rollout.passes
+    delta = 0.0 if cell.role == "baseline" else change + float(rng.normal(0, noise))
+    half = 1.96 * noise
+    row: dict[str, Any] = {
+        "place": cell.place,
+        "role": cell.role,
+        "variant": cell.variant,
+        "a": cell.a,
+        "b": cell.b,
+        "index": cell.index,
+        "coefficient": cell.coefficient,
+        "passes": cell.condition.passes,
+        "intervention": text_of(cell.condition.interventions),
+        "key": cell.condition.key,
+        "dose": np.nan,
+        "dose_k": abs(cell.coefficient) * 0.3,
+        "dose_v": abs(cell.coefficient) * 0.2,
+        "n": spec.eval_set.n,
+        "effective_n": spec.eval_set.n * 0.6,
+        "accuracy": unsteered + delta,
+        "low": unsteered + delta - 0.03,
+        "high": unsteered + delta + 0.03,
+        "margin": 3 * delta,
+        "margin_low": 3 * delta - 0.05,
+        "margin_high": 3 * delta + 0.05,
+    }
+    for suffix, moved in (("", delta), ("_all", unsteered + delta - base)):
+        z = moved / noise
+        p = float(np.clip(2 * np.exp(-0.717 * abs(z) - 0.416 * z * z), 0.001, 1))  # the normal's two tails, roughly
+        row |= {f"delta{suffix}": moved, f"delta_low{suffix}": moved - half, f"delta_high{suffix}": moved + half, f"z{suffix}": z}
+        row |= {f"p{suffix}": p, f"p_mcnemar{suffix}": p, f"fixed{suffix}": max(0, round(1000 * moved)) + 20, f"broken{suffix}": 20}
+        row |= {f"p_{kind}{suffix}": min(1.0, p * 20) if cell.role == "cell" else np.nan for kind in ("holm", "bh", "max")}
+    return row
