@@ -11,6 +11,10 @@ class InputError(CodiError):
     """Something typed is unusable: an empty prompt, a prompt over the limit, a coefficient that is not finite."""
 
 
+class SettingsError(CodiError):
+    """What the settings ask for is not to be had here: a backend that is not installed, a cluster nobody answers at."""
+
+
 class ModelError(CodiError):
     """A model cannot be named, found, fetched or loaded."""
 
@@ -41,3 +45,7 @@ class ArtifactError(CodiError):
 
 class Cancelled(CodiError):
     """The work was superseded by a newer request or stopped by the viewer."""
+
+
+class SweepError(CodiError):
+    """Some units of a sweep failed; the others are stored, and the same command tries only these again."""

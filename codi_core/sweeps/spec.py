@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from codi_core.errors import InterventionError
 from codi_core.keys import key_of
 from codi_core.steering.conditions import NUMERICS, Condition
 from codi_core.steering.hidden import Hidden
-from codi_core.steering.kv import KV
 from codi_core.steering.limits import check_indices
 from codi_core.steering.vectors import Difference, Random, Shuffled
 from codi_core.sweeps.presets import VARIANTS, Pair
@@ -85,6 +84,27 @@ class SweepSpec:
     def standard(self) -> Condition:
         """Unsteered, all passes."""
         return Condition(self.model.key, self.eval_set, self.rollout)
+
+
+def spec_of(data: Mapping[str, Any]) -> SweepSpec:
+    """The inverse of `keys.canonical`, for what is stored."""
+    axes, means = data["axes"], data["means"]
+    lists = {name: tuple(axes[name]) for name in ("variants", "indices", "coefficients")}
+    nested = {name: tuple(map(tuple, axes[name])) for name in ("pairs", "only")}
+    return SweepSpec(
+        name=data["name"],
+        model=ModelSpec(**_fields(data["model"])),
+        eval_set=EvalSetSpec(**_fields(data["eval_set"])),
+        rollout=RolloutConfig(**_fields(data["rollout"])),
+        means=MeansSpec(**{**_fields(means), "eval_set": EvalSetSpec(**_fields(means["eval_set"]))}),
+        overlap=data["overlap"],
+        axes=Axes(**{**_fields(axes), **lists, **nested}),
+        numerics=data["numerics"],
+    )
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name != "kind"}
 
 
 @lru_cache(maxsize=8)
