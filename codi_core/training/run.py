@@ -61,7 +61,7 @@ class TrainSpec:
 
 TRAIN_PRESETS = {
     "bundled": TrainSpec(),
-    "bundled-steps": TrainSpec(name="bundled-steps", steps=4_500, step_weight=0.25),
+    "bundled-steps": TrainSpec(name="bundled-steps", step_weight=0.25),
 }
 
 
