@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--model NAME] [--questions N]``: measure and write docs/performance.md."""
+"""``python -m benchmarks [--model NAME] [--eval-set NAME] [--questions N]``: measure and write docs/performance.md."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from codi_core.evaluation.prepared import PreparedSet
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.problems.generate import generate
+from codi_core.services.detect import DetectRequest, detect
 from codi_core.services.effects import ConditionRequest, evaluate_condition
 from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.steer import MeansRequest, SteerRequest, steer
@@ -60,6 +61,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser("benchmarks", description=__doc__)
     parser.add_argument("--model", default=Settings.from_env().model)
+    parser.add_argument("--eval-set", default="bundled", help="of the first table: a name or a file, say GSM8K's for its lengths")
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--dry", action="store_true", help="print only, write nothing")
     args = parser.parse_args()
@@ -67,9 +69,10 @@ def main() -> None:
         settings = replace(Settings.from_env(), model=args.model, cache_dir=Path(folder), dtype="float32")
         engine = Engine(load_model(ModelRequest(args.model), settings))
         sections = [
-            ("Eight conditions over an eval set", sweep(engine, args.questions)),
+            ("Eight conditions over an eval set", sweep(engine, args.eval_set, args.questions)),
             ("A move of the slider", slider(settings, args.questions)),
             ("One prompt", prompt(settings)),
+            ("A lens over an eval set", detection(settings)),
         ]
     text = document(engine, sections)
     print(text)
@@ -77,9 +80,9 @@ def main() -> None:
         DOCUMENT.write_text(text, encoding="utf-8")
 
 
-def sweep(engine: Engine, n: int) -> list[Row]:
+def sweep(engine: Engine, name: str, n: int) -> list[Row]:
     """The same eight conditions in several ways, answers compared row by row."""
-    eval_set, questions = load_eval_set("bundled", n, 0)
+    eval_set, questions = load_eval_set(name, n, 0)
     means, means_questions = load_eval_set("means", 200, 0)
     spec = MeansSpec(engine.model.spec.key, means)
     directions = Directions(collect_samples(engine, spec, means_questions))
@@ -112,6 +115,7 @@ def sweep(engine: Engine, n: int) -> list[Row]:
     unsteered = answers_of(prepared, [Condition(spec.model, eval_set, CONFIG)], directions)[0]
     five = answers_of(prepared, [Condition(spec.model, eval_set, replace(CONFIG, passes=5))], directions)[0]
     changed = np.mean([a != b for run in found for a, b in zip(run, five, strict=True)])
+    fed = [np.mean([tokens_of(engine, answer) + 1 for run in found for answer in run]) + more for more in (fixed(prompts, 5), 0)]
     return [
         Row("naive, batch 1 (the public scripts' way)", times.show("alone")),
         Row("naive, batch 64", times.show("unsorted")),
@@ -120,6 +124,7 @@ def sweep(engine: Engine, n: int) -> list[Row]:
         times.ratio("× naive, batch 1", "alone", 100),
         times.ratio("× naive, batch 64", "unsorted", 30),
         times.ratio("× naive, batch 64, sorted by length", "sorted", 30),
+        Row("tokens that have to be fed for an answer: naive, ours", f"{fed[0]:.1f}, {fed[1]:.1f} ({fed[0] / fed[1]:.1f} ×)"),
         Row("preparation, once a model and eval set", f"{preparing * 1000:,.0f} ms"),
         Row("answers equal to naive, batch 64", f"{same:,} of {8 * n:,}", "all", same == 8 * n),
         Row("answers equal to naive, batch 1", f"{same_alone:,} of {len(few):,}", "all", same_alone == len(few)),
@@ -128,6 +133,15 @@ def sweep(engine: Engine, n: int) -> list[Row]:
         Row("ours, KV at slot 2, then all passes", times.show("kv")),
         Row("ours, z at index 2, then all passes", times.show("z")),
     ]
+
+
+def fixed(prompts: Sequence[Sequence[int]], passes: int) -> float:
+    """Tokens before eot that the naive way feeds for every answer."""
+    return float(np.mean([len(prompt) for prompt in prompts])) + passes
+
+
+def tokens_of(engine: Engine, answer: str) -> int:
+    return len(engine.model.tokenizer.encode(answer, add_special_tokens=False))
 
 
 class Times:
@@ -190,8 +204,11 @@ def slider(settings: Settings, n: int) -> list[Row]:
 
 def prompt(settings: Settings) -> list[Row]:
     bench = Workbench(settings)
-    texts = [problem.question for problem in generate("test", 12, 7)]
-    grid = [inspect(bench, InspectRequest(settings.model, text), "bench").milliseconds for text in texts][2:]
+    texts = [problem.question for problem in generate("test", 24, 7)]
+    grid, both = (
+        [inspect(bench, InspectRequest(settings.model, text, lenses=lenses), "bench").milliseconds for text in half][2:]
+        for lenses, half in ((("logit",), texts[:12]), (("logit", "all"), texts[12:]))
+    )
     means, pushed = MeansRequest(n=200), Hidden(AB, 1.0, (2,))
     steered = []
     for text in texts[:4]:
@@ -202,8 +219,23 @@ def prompt(settings: Settings) -> list[Row]:
     bench.close()
     return [
         Row("prompt → logit-lens grid, top 10 in every cell", f"{median(grid):,.0f} ms", "≤ 60 ms", median(grid) <= 60),
+        Row("prompt → logit-lens and tuned-lens grids", f"{median(both):,.0f} ms", "≤ 150 ms", median(both) <= 150),
         Row("coefficient → baseline, steered and control answers with their grids", f"{median(steered):,.0f} ms"),
     ]
+
+
+def detection(settings: Settings) -> list[Row]:
+    """As the Detect page and ``detect`` do it: rollouts, read-outs of every depth and index, storage."""
+    bench = Workbench(settings)
+    rows = []
+    for lens in ("logit", "all"):
+        started = time.perf_counter()
+        for _ in detect(bench, DetectRequest(settings.model, "bundled", 1_000, lens=lens), "bench"):
+            pass
+        seconds = time.perf_counter() - started
+        rows.append(Row(f"{lens} lens, 1,000 prompts", f"{seconds:,.1f} s", "≤ 60 s", seconds <= 60))
+    bench.close()
+    return rows
 
 
 def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
