@@ -24,7 +24,7 @@ def export_menu(
     value: Callable[[], dict[str, Any]],
     key: str = "export",
 ) -> None:
-    """Nothing is made before its button is pressed. ``name``: of the file, without its ending; ``key``: another one for each menu of a page."""
+    """Nothing is made before its button is pressed. ``name``: of the file, no ending; ``key``: another one for each menu of a page."""
     pictures = can_render()
     why = None if pictures else "Needs Chrome or Chromium on the server. The HTML file has a camera button that saves a PNG."
     files: list[tuple[str, str, str, Callable[[], Any], bool]] = [
