@@ -26,8 +26,8 @@ from codi_core.training.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id
 
 Row = dict[str, float]
 LOSSES = ("student", "teacher", "distill", "steps")
-DRILL_BATCHES = 8
-"""Equations are short: a drill step holds this many times the problems of a batch."""
+DRILL_BATCHES, DRILL_BESIDE = 8, 2
+"""Equations are short: a drill step holds this many times the problems of a batch; as many go beside every later batch."""
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,16 @@ class Feed:
         self._batches = batches(tokenizer, spec.batch, spec.seed, first=max(0, first - spec.drill_steps))
 
     def losses(self, model: Student, step: int) -> Losses:
-        spec = self.spec
-        if step < spec.drill_steps:
-            inputs, targets = drill(self.tokenizer, DRILL_BATCHES * spec.batch, spec.seed * 1_000_003 + step)
-            loss, zero = drill_loss(model, inputs.to(self.device), targets.to(self.device)), torch.zeros(())
-            return Losses(loss, zero, loss, zero, zero)
+        spec, alone = self.spec, step < self.spec.drill_steps
+        size = (DRILL_BATCHES if alone else DRILL_BESIDE) * spec.batch
+        inputs, targets = drill(self.tokenizer, size, spec.seed * 1_000_003 + step)
+        drilled = drill_loss(model, inputs.to(self.device), targets.to(self.device))
+        if alone:
+            zero = torch.zeros(())
+            return Losses(drilled, zero, drilled, zero, zero)
         teacher_only = step < spec.drill_steps + spec.teacher_steps
-        return losses(model, move(next(self._batches), self.device), spec.passes, spec.distill_factor, spec.step_weight, teacher_only)
+        found = losses(model, move(next(self._batches), self.device), spec.passes, spec.distill_factor, spec.step_weight, teacher_only)
+        return replace(found, total=found.total + drilled)
 
 
 def update(model: Student, optimizer: torch.optim.Optimizer, feed: Feed, step: int) -> Row:
