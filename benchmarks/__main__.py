@@ -207,7 +207,7 @@ def prompt(settings: Settings) -> list[Row]:
     texts = [problem.question for problem in generate("test", 24, 7)]
     grid, both = (
         [inspect(bench, InspectRequest(settings.model, text, lenses=lenses), "bench").milliseconds for text in half][2:]
-        for lenses, half in ((("logit",), texts[:12]), (("logit", "all"), texts[12:]))
+        for lenses, half in ((("logit",), texts[:12]), (("logit", "tuned:all"), texts[12:]))
     )
     means, pushed = MeansRequest(n=200), Hidden(AB, 1.0, (2,))
     steered = []
@@ -228,12 +228,12 @@ def detection(settings: Settings) -> list[Row]:
     """As the Detect page and ``detect`` do it: rollouts, read-outs of every depth and index, storage."""
     bench = Workbench(settings)
     rows = []
-    for lens in ("logit", "all"):
+    for lens in ("logit", "tuned:all"):
         started = time.perf_counter()
         for _ in detect(bench, DetectRequest(settings.model, "bundled", 1_000, lens=lens), "bench"):
             pass
         seconds = time.perf_counter() - started
-        rows.append(Row(f"{lens} lens, 1,000 prompts", f"{seconds:,.1f} s", "≤ 60 s", seconds <= 60))
+        rows.append(Row(f"{lens}, 1,000 prompts", f"{seconds:,.1f} s", "≤ 60 s", seconds <= 60))
     bench.close()
     return rows
 
