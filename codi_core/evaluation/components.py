@@ -71,8 +71,8 @@ def variance_shares(part: Array, whole: Array, clusters: Clusters) -> CellMeans:
     drawn = bootstrap_means(stacked, clusters)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(_ratio(drawn), [tail, 1 - tail], axis=0)
-    value = _ratio(stacked.mean(0))
-    return CellMeans(*(np.asarray(each, np.float32) for each in (value, low.clip(0), high.clip(max=1))), n=len(part))
+    mean, least, most = (np.asarray(each, np.float32) for each in (_ratio(stacked.mean(0)), low.clip(0), high.clip(max=1)))
+    return CellMeans(mean, least, most, len(part))
 
 
 def half_agreement(rows: Latents, first: npt.NDArray[np.bool_], directions: Array) -> Array:

@@ -135,6 +135,8 @@ class AblateRequest:
     passes: int = 6
     draw: int = 0
     """Seed of what is drawn at random."""
+    overlap: bool = False
+    """The means may come from evaluated questions. To be marked."""
 
     @property
     def key(self) -> str:
@@ -157,7 +159,9 @@ class AblateRequest:
         """What measures one site; Steer and the command line take it too."""
         by: By = next(kind for kind in KINDS if kind == site.by)
         method = Replacement(by, (site.index,), space=site.space, seed=self.draw if _is_drawn(by) else 0)
-        return ConditionRequest(self.model, (method,), self.eval_set, self.n, self.seed, self.means, self.passes)
+        return ConditionRequest(
+            self.model, (method,), self.eval_set, self.n, self.seed, self.means, self.passes, overlap=self.overlap
+        )
 
 
 def _refusal(site: AblationSite, passes: int) -> str:
@@ -319,7 +323,7 @@ def ablate_command(request: AblateRequest) -> str:
     chosen = [word for by in request.by for word in ("--by", by)]
     if request.spaces != SPACES:
         chosen += [word for space in request.spaces for word in ("--space", space)]
-    drawn = ["--draw-seed", str(request.draw)] if request.draw else []
+    drawn = [*(["--draw-seed", str(request.draw)] if request.draw else []), *(["--overlap"] if request.overlap else [])]
     return _command(request.model, [*chosen, *_set_words(request), *drawn, *_passes_words(request.passes), *means_words(request.means)])
 
 

@@ -15,9 +15,8 @@ from codi_core.backend.worker import Check
 from codi_core.engine.engine import Engine
 from codi_core.errors import InputError
 from codi_core.evaluation import components
-from codi_core.evaluation.components import Array
 from codi_core.evaluation.run import clusters_of
-from codi_core.evaluation.stats import bootstrap_interval
+from codi_core.evaluation.stats import Array, bootstrap_interval
 from codi_core.keys import key_of
 from codi_core.lenses.differences import pairs
 from codi_core.services.effects import ConditionRequest, runs_of
@@ -116,7 +115,7 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
     first = _first_half(clusters[0])
     halves = [latents[half].mean(0, dtype=np.float64) for half in (first, ~first)]
     both = [means, *halves]
-    low, high = bootstrap_interval(scores, clusters)
+    centroids = (np.asarray(each, np.float32) for each in (scores.mean(0), *bootstrap_interval(scores, clusters)))
     return LatentGeometry(
         means=samples.spec,
         space=request.space,
@@ -125,7 +124,7 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
         questions=samples.questions,
         dimensions=dimensions,
         scores=scores.astype(np.float32),
-        centroids=CellMeans(*(np.asarray(each, np.float32) for each in (scores.mean(0), low, high)), n=count),
+        centroids=CellMeans(*centroids, count),
         explained=components.variance_shares(np.square(scores[:, 1:]).sum(1), _spread(placed[:, 1:])[:, None], clusters),
         by_index=_between(scores[:, 1:], clusters),
         null=null.astype(np.float32),

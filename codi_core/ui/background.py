@@ -1,0 +1,121 @@
+"""Long work of this session in a thread of its own, so that the page stays free; what was computed is kept whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from codi_core.errors import Cancelled
+from codi_core.services.workbench import Poke
+
+Value = TypeVar("Value")
+Work = Callable[[Poke], Iterator[Value]]
+"""Better and better values; the poke raises Cancelled when nobody wants them any more."""
+KEPT = 4
+"""Runs of a purpose that a session remembers."""
+ABANDONED_SECONDS = 30.0
+"""A run whose page nobody looks at any more stops after this long."""
+REPAINT_SECONDS = 1.5
+
+
+class Run(Generic[Value]):
+    """The newest value of one piece of work, so far."""
+
+    def __init__(self, value: Value | None) -> None:
+        self.value = value
+        self.error: Exception | None = None
+        """What ended the last attempt, to be raised on the page."""
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._seen = 0.0
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive() and not self._stop.is_set()
+
+    @property
+    def started(self) -> bool:
+        """At least once."""
+        return self._thread is not None
+
+    def seen(self) -> None:
+        """Someone looks at it."""
+        self._seen = time.monotonic()
+
+    def start(self, work: Work[Value]) -> None:
+        if self.running:
+            return
+        self.error = None
+        self.seen()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, args=(work, self._stop), name="background", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What is being computed just now is left out."""
+        self._stop.set()
+
+    def _follow(self, work: Work[Value], stop: threading.Event) -> None:
+        def leave_when_stopped() -> None:
+            if stop.is_set() or time.monotonic() - self._seen > ABANDONED_SECONDS:
+                stop.set()
+                raise Cancelled("The run was stopped.")
+
+        try:
+            for value in work(leave_when_stopped):
+                if stop.is_set():
+                    return
+                self.value = value
+        except Cancelled:
+            stop.set()
+        except Exception as error:  # shown on the page, which is another thread
+            self.error = error
+
+
+def run_of(purpose: str, key: str, stored: Callable[[], Value | None]) -> Run[Value]:
+    """This session's run of a request by its key; ``stored`` finds what is known already. A run of another request stops."""
+    runs: dict[str, Run[Value]] = st.session_state.setdefault(f"runs-{purpose}", {})
+    for other, run in runs.items():
+        if other != key:
+            run.stop()
+    if key not in runs:
+        with st.spinner("Looking for stored results …"):
+            runs[key] = Run(stored())
+        for old in list(runs)[:-KEPT]:
+            del runs[old]
+    return runs[key]
+
+
+def controls(run: Run[Value], work: Work[Value], done: float, said: str, key: str) -> None:
+    """Start, go on or stop, and how far it is (``done`` of 1, and in words). Raises what ended the run."""
+    run.seen()
+    if done >= 1:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if run.running:
+            st.button("Stop", icon=":material/stop:", key=f"{key}-stop", on_click=run.stop)
+        else:
+            label = "Go on" if done > 0 else "Run"
+            st.button(label, icon=":material/play_arrow:", type="primary", key=f"{key}-run", on_click=run.start, args=(work,))
+        if run.running or run.started or done > 0:
+            state = "" if run.running else " · stopped; everything below is about these" if done > 0 else " · stopped"
+            st.progress(min(max(done, 0.0), 1.0), text=said + state)
+    if run.error is not None:
+        raise run.error
+
+
+def repainted(run: Run[Value], paint: Callable[[], None]) -> None:
+    """``paint`` alone is run again, by itself while the run goes on."""
+    repainting = run.running
+
+    def panel() -> None:
+        was_running = run.running
+        paint()
+        if was_running != repainting:
+            st.rerun()
+
+    st.fragment(panel, run_every=REPAINT_SECONDS if repainting else None)()
