@@ -15,6 +15,10 @@ class SettingsError(CodiError):
     """What the settings ask for is not to be had here: a backend that is not installed, a cluster nobody answers at."""
 
 
+class WorkerLost(CodiError):
+    """A worker elsewhere died over its work, or no longer answers."""
+
+
 class ModelError(CodiError):
     """A model cannot be named, found, fetched or loaded."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from codi_core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
+BACKENDS = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class Settings:
     dtype: str = "auto"
     threads: int = 0
     """Torch CPU threads; 0 lets torch choose."""
+    backend: str = "local"
+    """Where the models of the dashboard and of sweeps run: ``local``, on this machine, or ``ray``, in actors."""
+    ray_address: str = ""
+    """A running Ray cluster, ``auto`` for the one this machine belongs to; empty: Ray is started here and ends with this process."""
+    workers: int = 0
+    """Ray actors, or processes of a sweep; 0: one a GPU, or one on CPU."""
 
     @property
     def bundled_dir(self) -> Path:
@@ -38,11 +45,20 @@ class Settings:
             model=given.get("model", cls.model),
             device=given.get("device", cls.device),
             dtype=given.get("dtype", cls.dtype),
-            threads=_whole("CODI_THREADS", given.get("threads", str(cls.threads))),
+            threads=_whole("CODI_THREADS", given.get("threads", str(cls.threads)), "let torch choose"),
+            backend=_one_of("CODI_BACKEND", given.get("backend", cls.backend), BACKENDS),
+            ray_address=given.get("ray_address", cls.ray_address),
+            workers=_whole("CODI_WORKERS", given.get("workers", str(cls.workers)), "have one a GPU"),
         )
 
 
-def _whole(name: str, text: str) -> int:
+def _whole(name: str, text: str, zero: str) -> int:
     if not text.isdecimal():
-        raise InputError(f"{name} is '{text}': give a whole number, or 0 to let torch choose.")
+        raise InputError(f"{name} is '{text}': give a whole number, or 0 to {zero}.")
     return int(text)
+
+
+def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise InputError(f"{name} is '{text}': use {' or '.join(known)}.")
+    return text

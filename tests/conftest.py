@@ -18,3 +18,7 @@ from codi_core.settings import Settings
 def settings(tmp_path: Path) -> Settings:
     """Settings of a run whose cache is empty and its own."""
     return Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("late") is not None)  # stable

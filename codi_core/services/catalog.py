@@ -10,7 +10,7 @@ from huggingface_hub import try_to_load_from_cache
 from codi_core.models.hub import fetch
 from codi_core.models.presets import PRESETS, Preset
 from codi_core.models.prompts import TOKENIZER_FILE
-from codi_core.services.workbench import model_names
+from codi_core.services.workbench import Workbench, model_names
 from codi_core.settings import Settings
 
 
@@ -23,14 +23,15 @@ class ModelChoice:
     """False: opening it starts a download, or fails because its files are not here."""
 
 
-def model_choices(settings: Settings) -> tuple[ModelChoice, ...]:
+def model_choices(workbench: Workbench) -> tuple[ModelChoice, ...]:
     """The model of the settings first when it is no preset, then the presets, those that ship first."""
-    names = model_names()
+    settings, names = workbench.settings, model_names()
     return tuple(_choice(name, settings) for name in (*(() if settings.model in names else (settings.model,)), *names))
 
 
-def download(name: str) -> None:
-    """Fetch a model of the hub, with a progress bar on the server's terminal. Away from the model's thread, which others wait for.
+def download(workbench: Workbench, name: str) -> None:
+    """Fetch a model of the hub to where the workbench is, with a progress bar on the terminal. Away from the model's thread, which others
+    wait for.
 
     Raises ModelError when it cannot be had.
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from codi_core.backend.worker import Check, Worker
 from codi_core.device import free_cached_memory
@@ -29,6 +29,7 @@ PREPARED_KEPT = 2
 DIRECTIONS_KEPT = 4
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Asked = ParamSpec("Asked")
 Poke = Callable[[], None]
 """Called while a viewer waits; may raise to leave, which cancels the work."""
 
@@ -58,7 +59,7 @@ class Workbench:
     def __init__(self, settings: Settings, models: Mapping[str, ModelRequest] | None = None) -> None:
         """``models``: what a name stands for where it is more than a preset, a hub id or a folder (a base, a LoRA alpha, …)."""
         self.settings = settings
-        self._models = dict(models or {})
+        self.models = dict(models or {})
         self.store = Store(settings)
         self.worker = Worker()
         self._engines: Recent[ModelRequest, Engine] = Recent(MODELS_KEPT)
@@ -71,6 +72,20 @@ class Workbench:
         self.directions: Recent[str, Directions] = Recent(DIRECTIONS_KEPT)
         """By key of their MeansSpec. Only within `run`."""
 
+    def seat(self, viewer: str) -> Workbench:
+        """Where a viewer's services run: here. Elsewhere for `RemoteWorkbenches`."""
+        return self
+
+    def call(self, service: Callable[Concatenate[Workbench, Asked], Value], *args: Asked.args, **kwargs: Asked.kwargs) -> Value:
+        """A service of this workbench; as `RemoteWorkbench.call`."""
+        return service(self, *args, **kwargs)
+
+    def stream(
+        self, service: Callable[Concatenate[Workbench, Asked], Iterator[Value]], *args: Asked.args, **kwargs: Asked.kwargs
+    ) -> Iterator[Value]:
+        """A service that yields ever better values; as `RemoteWorkbench.stream`."""
+        return service(self, *args, **kwargs)
+
     def run(self, work: Callable[[Check], Value], viewer: str, poke: Poke | None = None) -> Value:
         """Do ``work`` in the model's thread and wait for it. Raises what it raises; Cancelled when the viewer asked for something newer.
 
@@ -82,7 +97,7 @@ class Workbench:
         """The engine on a model, loaded when it is not kept. Only within `run`. Raises ModelError and its children."""
         if isinstance(model, str):
             name = model or self.settings.model
-            model = self._models.get(name) or ModelRequest(name)
+            model = self.models.get(name) or ModelRequest(name)
         request = model
         return self._engines.get(request, lambda: Engine(load_model(request, self.settings)), make_room=self._make_room)
 

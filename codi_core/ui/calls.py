@@ -1,4 +1,7 @@
-"""Services as pages call them: one workbench a process, results cached by request key, this session's newest request first."""
+"""Services as pages call them: by `workbench`, results cached by request key, this session's newest request first.
+
+``workbench().call(service, …)`` and ``.stream``: the service may run in this process or, with ``CODI_BACKEND=ray``, in another.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,25 @@ from codi_core.services.cards import ModelCard, model_card
 from codi_core.services.catalog import ModelChoice, download, model_choices
 from codi_core.services.detect import DetectRequest, tracked_tokens
 from codi_core.services.detect import stored_detection as stored_detection_of
+from codi_core.services.differences import DifferenceReport, DifferenceRequest, read_differences
 from codi_core.services.evaluate import EvalReport, stored_evals
 from codi_core.services.inspect import Inspection, InspectRequest, inspect
 from codi_core.services.lenses import lens_cards as lens_cards_of
+from codi_core.services.remote import RemoteWorkbench, RemoteWorkbenches, open_workbench
 from codi_core.services.tokens import PromptTokens, prompt_tokens
 from codi_core.services.workbench import Workbench
 from codi_core.settings import Settings
 from codi_core.types import EvalSetSpec, LensCard, LensReadings, ModelSpec, Question, TrackedToken
 
 
-@st.cache_resource(show_spinner=False)
-def workbench() -> Workbench:
-    return Workbench(Settings.from_env())
+def workbench() -> Workbench | RemoteWorkbench:
+    """This session's. Raises SettingsError when the backend cannot be had."""
+    return _opened().seat(viewer())
+
+
+@st.cache_resource(show_spinner="Opening the workbench …")
+def _opened() -> Workbench | RemoteWorkbenches:
+    return open_workbench(Settings.from_env())
 
 
 def viewer() -> str:
@@ -36,12 +46,12 @@ def poke() -> None:
 
 
 def choices() -> tuple[ModelChoice, ...]:
-    return model_choices(workbench().settings)
+    return workbench().call(model_choices)
 
 
 def bring(model: str) -> None:
     with st.spinner(f"Downloading {model}; the server's terminal shows how far it is …", show_time=True):
-        download(model)
+        workbench().call(download, model)
 
 
 def card(model: str) -> ModelCard:
@@ -58,7 +68,7 @@ def request(model: str, prompt: str, passes: int, tracked: tuple[str, ...] = ())
 
 
 def tokens(model: str, prompt: str) -> PromptTokens:
-    return prompt_tokens(workbench(), model, prompt, viewer(), poke)
+    return workbench().call(prompt_tokens, model, prompt, viewer(), poke=poke)
 
 
 @st.cache_data(max_entries=12, show_spinner="Reading the questions …")
@@ -71,12 +81,18 @@ def detect_request(model: str, eval_set: str, n: int, lens: str) -> DetectReques
 
 
 def stored_detection(request: DetectRequest) -> LensReadings | None:
-    return stored_detection_of(workbench(), request, f"{viewer()}/detect", poke)
+    return workbench().call(stored_detection_of, request, f"{viewer()}/detect", poke=poke)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def token_ids(model: str, texts: tuple[str, ...]) -> list[TrackedToken]:
-    return tracked_tokens(workbench(), model, texts, f"{viewer()}/tokens", poke)
+    return workbench().call(tracked_tokens, model, texts, f"{viewer()}/tokens", poke=poke)
+
+
+def differences(request: DifferenceRequest) -> DifferenceReport:
+    """The first time, the means' questions are rolled out."""
+    with st.spinner("Reading the latents of the means' questions …", show_time=True):
+        return _differences(request.key, request, viewer())
 
 
 def lens_cards(model: str) -> list[LensCard]:
@@ -86,20 +102,25 @@ def lens_cards(model: str) -> list[LensCard]:
 @st.cache_data(max_entries=8, ttl=30, show_spinner=False)
 def _lens_cards(model: str, _viewer: str) -> list[LensCard]:
     """New lenses show up after half a minute."""
-    return lens_cards_of(workbench(), model, f"{_viewer}/lenses", poke)
+    return workbench().call(lens_cards_of, model, f"{_viewer}/lenses", poke=poke)
 
 
 @st.cache_data(max_entries=8, ttl=30, show_spinner="Reading stored evaluations …")
 def evals(key: str, _model: ModelSpec) -> list[EvalReport]:
     """Stored evaluations of a model; new ones show up after half a minute."""
-    return stored_evals(workbench(), _model)
+    return workbench().call(stored_evals, _model)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _card(model: str, _viewer: str) -> ModelCard:
-    return model_card(workbench(), model, f"{_viewer}/card", poke)
+    return workbench().call(model_card, model, f"{_viewer}/card", poke=poke)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _inspection(key: str, _request: InspectRequest, _viewer: str) -> Inspection:
-    return inspect(workbench(), _request, _viewer, poke)
+    return workbench().call(inspect, _request, _viewer, poke=poke)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _differences(key: str, _request: DifferenceRequest, _viewer: str) -> DifferenceReport:
+    return workbench().call(read_differences, _request, f"{_viewer}/differences", poke=poke)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from codi_core.errors import Cancelled
 from codi_core.services.detect import DetectRequest, detect
+from codi_core.services.remote import RemoteWorkbench
 from codi_core.services.workbench import Workbench
 from codi_core.types import LensReadings
 from codi_core.ui import calls
@@ -38,7 +39,7 @@ class Run:
         """Someone looks at it."""
         self._seen = time.monotonic()
 
-    def start(self, workbench: Workbench, request: DetectRequest, viewer: str) -> None:
+    def start(self, workbench: Workbench | RemoteWorkbench, request: DetectRequest, viewer: str) -> None:
         """Read on from what there is."""
         if self.running:
             return
@@ -52,14 +53,14 @@ class Run:
         """After the batch being read, which is then left out."""
         self._stop.set()
 
-    def _read(self, workbench: Workbench, request: DetectRequest, viewer: str, stop: threading.Event) -> None:
+    def _read(self, workbench: Workbench | RemoteWorkbench, request: DetectRequest, viewer: str, stop: threading.Event) -> None:
         def leave_when_stopped() -> None:
             if stop.is_set() or time.monotonic() - self._seen > ABANDONED_SECONDS:
                 stop.set()
                 raise Cancelled("The run was stopped.")
 
         try:
-            for readings in detect(workbench, request, viewer, leave_when_stopped, self.readings):
+            for readings in workbench.stream(detect, request, viewer, poke=leave_when_stopped, done=self.readings):
                 if stop.is_set():
                     return
                 self.readings = readings

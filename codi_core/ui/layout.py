@@ -48,9 +48,13 @@ def resume() -> None:
 
 
 def model_picker() -> None:
-    """`model=` in the URL."""
-    names = [choice.name for choice in calls.choices()]
-    default = names.index(calls.workbench().settings.model)
+    """`model=` in the URL. When there is nothing to run models with, the page ends here and says why."""
+    names: list[str] = []
+    with shown_errors():
+        names = [choice.name for choice in calls.choices()]
+        default = names.index(calls.workbench().settings.model)
+    if not names:
+        st.stop()
     st.selectbox("Model", names, default, key="model", bind="query-params", width=300, label_visibility="collapsed")
 
 

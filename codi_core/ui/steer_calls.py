@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -32,12 +31,12 @@ def norms(model: str, place: Place, means: MeansRequest, passes: int) -> VectorI
 
 def effects(request: ConditionRequest) -> Iterator[SteeringEffect]:
     """Better and better; a superseded script run leaves while it waits, and with it the work."""
-    return evaluate_condition(workbench(), request, f"{viewer()}/effect", poke)
+    return workbench().stream(evaluate_condition, request, f"{viewer()}/effect", poke=poke)
 
 
 def known(request: ConditionRequest, coefficients: Sequence[float]) -> dict[float, SteeringEffect]:
     """What was run before at these coefficients, in this session or any other."""
-    return visited(workbench(), request, coefficients, f"{viewer()}/effect", poke)
+    return workbench().call(visited, request, coefficients, f"{viewer()}/effect", poke=poke)
 
 
 def flipped(request: ConditionRequest, effect: SteeringEffect) -> list[Flip]:
@@ -46,15 +45,14 @@ def flipped(request: ConditionRequest, effect: SteeringEffect) -> list[Flip]:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _steering(key: str, _request: SteerRequest, _viewer: str) -> Steering:
-    return steer(workbench(), _request, f"{_viewer}/steer", poke)
+    return workbench().call(steer, _request, f"{_viewer}/steer", poke=poke)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
 def _vector(key: str, _request: VectorRequest, _viewer: str) -> VectorInfo:
-    return vector_info(workbench(), _request, f"{_viewer}/vector", poke)
+    return workbench().call(vector_info, _request, f"{_viewer}/vector", poke=poke)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _flipped(key: str, baseline: str, done: int, _request: ConditionRequest, _effect: SteeringEffect) -> list[Flip]:
-    found: Any = flips(workbench(), _request, _effect)
-    return list(found)
+    return list(workbench().call(flips, _request, _effect))

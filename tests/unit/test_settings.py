@@ -26,6 +26,9 @@ def test_defaults_need_no_environment() -> None:
         ("device", "cpu", "cpu"),
         ("dtype", "float32", "float32"),
         ("threads", "2", 2),
+        ("backend", "ray", "ray"),
+        ("ray_address", "auto", "auto"),
+        ("workers", "3", 3),
     ],
 )
 def test_every_field_has_its_variable(field: str, text: str, value: object) -> None:
@@ -34,7 +37,8 @@ def test_every_field_has_its_variable(field: str, text: str, value: object) -> N
 
 
 def test_the_table_above_misses_no_field() -> None:
-    assert {f.name for f in dataclasses.fields(Settings)} == {"cache_dir", "model", "device", "dtype", "threads"}
+    known = {"cache_dir", "model", "device", "dtype", "threads", "backend", "ray_address", "workers"}
+    assert {f.name for f in dataclasses.fields(Settings)} == known
 
 
 def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +66,12 @@ def test_settings_are_frozen_and_cannot_be_hashed_into_a_key() -> None:
         key_of(Settings())
 
 
-def test_threads_that_are_no_number_are_named() -> None:
-    with pytest.raises(InputError, match="CODI_THREADS is 'many'"):
-        Settings.from_env({"CODI_THREADS": "many"})
+@pytest.mark.parametrize("name", ["CODI_THREADS", "CODI_WORKERS"])
+def test_numbers_that_are_none_are_named(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is 'many'"):
+        Settings.from_env({name: "many"})
+
+
+def test_an_unknown_backend_is_told_the_known_ones() -> None:
+    with pytest.raises(InputError, match="CODI_BACKEND is 'slurm': use local or ray"):
+        Settings.from_env({"CODI_BACKEND": "slurm"})

@@ -1,0 +1,52 @@
+"""Workbenches in Ray actors: the same services, called where the models are. This process loads none."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Concatenate
+
+from codi_core.backend.cluster import Cluster
+from codi_core.services.workbench import Asked, Value, Workbench
+from codi_core.settings import Settings
+
+
+class RemoteWorkbench:
+    """One viewer's way to the workbench of one actor."""
+
+    def __init__(self, cluster: Cluster[Workbench], place: int, settings: Settings) -> None:
+        self.settings = settings
+        self._cluster = cluster
+        self._place = place
+
+    def call(self, service: Callable[Concatenate[Workbench, Asked], Value], *args: Asked.args, **kwargs: Asked.kwargs) -> Value:
+        """A service by its name and arguments. ``poke``, given as a keyword, is called here while waiting. Raises what the service raises,
+        and SettingsError when the actor is lost.
+        """
+        return self._cluster.call(self._place, service, *args, **kwargs)  # type: ignore[arg-type]
+
+    def stream(
+        self, service: Callable[Concatenate[Workbench, Asked], Iterator[Value]], *args: Asked.args, **kwargs: Asked.kwargs
+    ) -> Iterator[Value]:
+        """A service that yields ever better values; it starts again when the actor is lost. Otherwise as `call`."""
+        return self._cluster.stream(self._place, service, *args, **kwargs)  # type: ignore[arg-type]
+
+
+class RemoteWorkbenches:
+    """One workbench an actor; a viewer keeps to one of them, where a newer request supersedes the older one."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError without Ray, a cluster that answers, or room in it."""
+        self.settings = settings
+        self._cluster: Cluster[Workbench] = Cluster(settings, Workbench)
+
+    def seat(self, viewer: str) -> RemoteWorkbench:
+        return RemoteWorkbench(self._cluster, zlib.crc32(viewer.encode()), self.settings)
+
+    def close(self) -> None:
+        self._cluster.close()
+
+
+def open_workbench(settings: Settings) -> Workbench | RemoteWorkbenches:
+    """Where ``settings.backend`` says. Raises SettingsError."""
+    return RemoteWorkbenches(settings) if settings.backend == "ray" else Workbench(settings)
