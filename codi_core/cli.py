@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from codi_core.errors import CodiError, InputError
+from codi_core.errors import CodiError, InputError, SweepError
 from codi_core.models.presets import PRESETS
 from codi_core.problems.evalsets import EVAL_SETS
 from codi_core.settings import Settings
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from codi_core.services.evaluate import EvalReport
     from codi_core.services.inspect import Inspection
     from codi_core.services.steer import MeansRequest
+    from codi_core.services.sweeps import SweepRequest
     from codi_core.services.workbench import Workbench
-    from codi_core.types import CellMeans, DetectionMap, SteeringEffect
+    from codi_core.sweeps.local import SweepProgress
+    from codi_core.types import AblationMap, CellMeans, DetectionMap, PassCurve, PromptImportance, SteeringEffect, SweepTable
 
 CONDITION_HELP = "'kv source=difference a=2 b=4 coefficient=0.5 indices=5 then=stop'; several are joined by ' + '"
 PROGRESS_SECONDS = 10.0
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"codi_core {args.name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        again = " Run the same command again to go on from the last saved step." if args.name.startswith("train") else ""
+        resumes = args.name.startswith("train") or args.name in ("sweep", "confirm")
+        again = " Run the same command again to go on from the last saved step." if resumes else ""
         print(f"\nStopped.{again}", file=sys.stderr)
         return 130
 
@@ -64,6 +67,10 @@ def make_parser() -> argparse.ArgumentParser:
         ("steer", steer, _steer_arguments),
         ("vector", vector, _vector_arguments),
         ("detect", detect, _detect_arguments),
+        ("sweep", sweep, _sweep_arguments),
+        ("confirm", confirm, _confirm_arguments),
+        ("ablate", ablate, _ablate_arguments),
+        ("geometry", geometry, _geometry_arguments),
         ("train", train, _train_arguments),
         ("train-lens", train_lens, _train_lens_arguments),
     ):
@@ -194,6 +201,62 @@ def _detect_arguments(parser: argparse.ArgumentParser) -> None:
     _json_argument(parser)
 
 
+def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", required=True, metavar="NAME", help="post-hidden, post-kv, corrected-hidden, corrected-kv, layers, …")
+    _eval_set_arguments(parser, "templates")
+    _passes_argument(parser)
+    parser.add_argument("--randoms", type=_whole, default=20, metavar="N", help="random directions a site and coefficient (default 20)")
+    parser.add_argument("--shuffled", type=_whole, default=4, metavar="N", help="differences of shuffled steps, likewise (default 4)")
+    parser.add_argument("--means-n", type=_whole, metavar="N", help="questions behind the means (default: the preset's; 0 = all)")
+    _executor_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _confirm_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sweep", metavar="KEY", help="a stored sweep (default: the newest of this model on select)")
+    _eval_set_arguments(parser, "confirm")
+    parser.add_argument("--randoms", type=_whole, default=20, metavar="N", help="random directions a site and coefficient (default 20)")
+    parser.add_argument("--shuffled", type=_whole, default=4, metavar="N", help="differences of shuffled steps, likewise (default 4)")
+    _executor_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _executor_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where it runs")
+    group.add_argument("--executor", dest="backend", choices=("local", "ray"), help="this machine (default), or a Ray cluster")
+    group.add_argument("--address", dest="ray_address", metavar="A", help="of a running Ray cluster; auto: the one of this machine")
+    group.add_argument("--workers", type=_positive, metavar="N", help="processes or actors (default: one a GPU, or one on CPU)")
+    group.add_argument("--resume", action="store_true", help="go on with what is missing; that is what happens anyway")
+
+
+def _ablate_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--early-stop", action="store_true", help="accuracy after 0, 1, … passes")
+    what.add_argument("--prompt", metavar="TEXT", help="how much the answer to one prompt hangs on each latent")
+    kinds = "zero, mean, gaussian, resample, shuffled or donor"
+    parser.add_argument("--by", action="append", metavar="KIND", help=f"{kinds}; may be repeated (default mean; resample with --prompt)")
+    parser.add_argument("--space", action="append", choices=("z", "h", "kv"), help="may be repeated (default all)")
+    parser.add_argument("--draws", type=_positive, default=32, metavar="N", help="with --prompt: latents put in each place (default 32)")
+    parser.add_argument("--draw-seed", type=_whole, default=0, metavar="S", help="of what is drawn at random (default 0)")
+    _eval_set_arguments(parser)
+    _passes_argument(parser)
+    _means_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
+def _geometry_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--space", choices=("z", "h", "k", "v", "resid"), default="z")
+    parser.add_argument("--layer", type=_whole, metavar="D", help="depth of resid; layer of k or v (default: all of them together)")
+    parser.add_argument("--centre", choices=("all", "index"), default="all", help="index: take the mean of every index away first")
+    _passes_argument(parser)
+    _means_arguments(parser)
+    _model_arguments(parser)
+    _json_argument(parser)
+
+
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="bundled", help="bundled or bundled-steps (default bundled)")
     parser.add_argument("--steps", type=_positive, metavar="N", help="steps of training (default: the preset's)")
@@ -218,10 +281,10 @@ def _train_lens_arguments(parser: argparse.ArgumentParser) -> None:
     _json_argument(parser)
 
 
-def _eval_set_arguments(parser: argparse.ArgumentParser) -> None:
+def _eval_set_arguments(parser: argparse.ArgumentParser, default: str = "bundled") -> None:
     sets = "; ".join(f"{name}: {eval_set.description}" for name, eval_set in EVAL_SETS.items())
     parser.add_argument(
-        "--eval-set", default="bundled", metavar="NAME", help=f"{sets}; or a .jsonl, .json, .csv or .parquet file (default bundled)"
+        "--eval-set", default=default, metavar="NAME", help=f"{sets}; or a .jsonl, .json, .csv or .parquet file (default {default})"
     )
     parser.add_argument("--n", type=_whole, default=0, metavar="N", help="questions (default: all, or 1,000 of a generated set)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which questions (default 0)")
@@ -493,6 +556,107 @@ def detect(args: argparse.Namespace) -> None:
     print(f"key  {spec.key}")
 
 
+def sweep(args: argparse.Namespace) -> int:
+    """Run every condition of a grid on an eval set; run the same command again to resume"""
+    from codi_core.services.sweeps import SweepRequest
+
+    with _workbench(args) as bench:
+        request = SweepRequest(
+            model=bench.settings.model,
+            preset=args.preset,
+            eval_set=args.eval_set,
+            n=args.n,
+            seed=args.seed,
+            passes=args.passes,
+            randoms=args.randoms,
+            shuffled=args.shuffled,
+            means_n=args.means_n,
+        )
+        return _sweep(args, bench, request, "")
+
+
+def confirm(args: argparse.Namespace) -> int:
+    """Test the winners of a stored sweep, chosen on one split, once on another; run the same command again to resume"""
+    from codi_core.services.sweeps import confirm_request
+
+    with _workbench(args) as bench:
+        request, words = confirm_request(bench, args.sweep, args.eval_set, args.n, args.seed, args.randoms, args.shuffled)
+        return _sweep(args, bench, request, words)
+
+
+def _sweep(args: argparse.Namespace, bench: Workbench, request: SweepRequest, words: str) -> int:
+    """``words`` on how its cells were chosen."""
+    from codi_core.services.sweeps import sweep as run
+
+    try:
+        table = run(bench, request, _sweep_progress(args))
+    except SweepError as error:
+        print(f"codi_core {args.name}: {error}", file=sys.stderr)
+        return 1
+    if args.json:
+        cells = table.cells.astype(object).where(table.cells.notna(), None)
+        _print_json({"key": table.key, "chosen": words, "refused": table.refused, "cells": cells.to_dict("records")})
+    else:
+        _print_sweep(table, words)
+    return 0
+
+
+def ablate(args: argparse.Namespace) -> None:
+    """Replace every latent in turn and measure what that costs; or stop early, or take one prompt apart"""
+    show, found = _progress(args, "ablate"), None
+    with _workbench(args) as bench:
+        for better, done, total in _ablations(args, bench):
+            found = better
+            if show:
+                show(done, total)
+    assert found is not None
+    _print_ablation(args, found)
+
+
+def _ablations(args: argparse.Namespace, bench: Workbench) -> Iterator[tuple[PassCurve | AblationMap | PromptImportance, int, int]]:
+    """Better and better results, and how far they are."""
+    from codi_core.services import ablate as services
+
+    model, kinds, spaces = bench.settings.model, tuple(args.by or ()), tuple(args.space or services.SPACES)
+    asked = (args.eval_set, args.n, args.seed)
+    if args.early_stop:
+        for curve in services.early_stop(bench, services.EarlyStopRequest(model, *asked, args.passes), "ablate"):
+            yield curve, int(curve.done), args.passes + 1
+    elif args.prompt is not None:
+        if len(kinds) > 1:
+            raise InputError("With --prompt one kind of replacement is drawn: give --by once.")
+        drawn = (kinds[0] if kinds else "resample", args.draws, args.draw_seed, spaces)
+        request = services.ImportanceRequest(model, args.prompt, *drawn, _means_request(args), args.passes)
+        for latents in services.importance(bench, request, "ablate"):
+            yield latents, len(latents.latents), latents.total
+    else:
+        how = (_means_request(args), args.passes, args.draw_seed, args.overlap)
+        for sites in services.ablate(bench, services.AblateRequest(model, kinds or ("mean",), spaces, *asked, *how), "ablate"):
+            yield sites, int(sites.done), len(sites.sites)
+
+
+def geometry(args: argparse.Namespace) -> None:
+    """Show the principal components of latents, against a null, and how their means point"""
+    from codi_core.figures.geometry import component_table, cosine_table
+    from codi_core.services.geometry import GeometryRequest
+    from codi_core.services.geometry import geometry as run
+
+    if args.overlap:
+        raise InputError("Nothing is evaluated here that means could overlap with: leave --overlap out.")
+    with _workbench(args) as bench:
+        request = GeometryRequest(bench.settings.model, args.space, args.layer, _means_request(args), args.passes, args.centre)
+        found = run(bench, request, "geometry", progress=_progress(args, "latents"))
+    if args.json:
+        tables = {"components": component_table(found), "cosines": cosine_table(found)}
+        facts = {"key": request.key, "means_key": found.means.key, "n": found.explained.n, "retained": found.retained}
+        _print_json({**facts, **{name: table.to_dict(orient="list") for name, table in tables.items()}})
+        return
+    print(f"{found.space}: {found.dimensions} dimensions, n = {found.explained.n:,} questions of {found.means.eval_set.name}")
+    print(component_table(found).drop(columns="n").to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    print(f"{found.retained} components from the first on explain more than the same one in any of {len(found.null)} shuffled copies")
+    print(f"key  {request.key}")
+
+
 def train(args: argparse.Namespace) -> None:
     """Train a bundled model from scratch; run the same command again to resume"""
     from codi_core.device import choose_device, set_threads
@@ -590,6 +754,30 @@ def _progress(args: argparse.Namespace, what: str) -> Callable[[int, int], None]
     return show
 
 
+def _sweep_progress(args: argparse.Namespace) -> Callable[[SweepProgress], None] | None:
+    """As `_progress`, with rate and time left; a unit that fails is named at once."""
+    overwrite = sys.stderr.isatty()
+    if args.json and not overwrite:
+        return None
+    shown = float("-inf")
+    named: set[int] = set()
+
+    def show(progress: SweepProgress) -> None:
+        nonlocal shown
+        for number, reason in progress.failed:
+            if number not in named:
+                print("\n" * overwrite + f"unit {number} failed: {reason}", file=sys.stderr)
+        named.update(number for number, _ in progress.failed)
+        complete, now = progress.done == progress.total, time.monotonic()
+        if overwrite or complete or now - shown >= PROGRESS_SECONDS:
+            shown = now
+            left = f", {progress.eta:,.0f} s left" if 0 < progress.eta < float("inf") else ""
+            line = f"{progress.done:,} of {progress.total:,} units, {progress.rate:.2f} conditions/s{left}"
+            print(f"\r{line}  " if overwrite else line, end="" if overwrite and not complete else "\n", file=sys.stderr, flush=True)
+
+    return show
+
+
 def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=_plain))
 
@@ -661,6 +849,51 @@ def _print_effect(args: argparse.Namespace, effect: SteeringEffect) -> None:
     if band:
         rows.append(("controls", f"{len(band.accuracy)}: percentile {band.percentile:.0f}, of the margin {band.margin_percentile:.0f}"))
     _print_table([*rows, ("key", effect.key), ("baseline key", effect.baseline_key)])
+
+
+def _print_sweep(table: SweepTable, words: str) -> None:
+    eval_set, cells = table.eval_set, table.cells
+    print(f"{table.model_name}, {table.title}, {eval_set.name} (n {eval_set.n:,}, seed {eval_set.seed}): {len(cells):,} conditions")
+    for text in table.refused:
+        print(f"left out: {text}")
+    if words:
+        print(f"chosen: {words}")
+    for row in cells[cells["role"] == "baseline"].itertuples(index=False):
+        print(f"unsteered, {row.passes} passes: {row.accuracy:6.1%}  [{row.low:.1%}, {row.high:.1%}]")
+    for variant, own in cells[cells["role"] == "cell"].groupby("variant", sort=False):
+        counts = ", ".join(f"{int((own[f'p_{name}'] < 0.05).sum()):,} by {name}" for name in ("holm", "bh", "max"))
+        print(f"\n{variant}: {len(own):,} cells; different from the baseline with as many passes at 5 %: {counts}")
+        best = own.sort_values("delta", kind="stable")
+        for row in (best.head(3) if len(best) > 6 else best).itertuples(index=False):
+            print(_cell_line(row))
+        for row in best.tail(3).itertuples(index=False) if len(best) > 6 else ():
+            print(_cell_line(row))
+    print(f"\nkey  {table.key}")
+
+
+def _cell_line(row: Any) -> str:
+    effect = f"{row.delta:+7.1%} [{row.delta_low:+.1%}, {row.delta_high:+.1%}]"
+    return (
+        f"  A{row.a}-B{row.b} index {row.index} coefficient {row.coefficient:+g}  {effect}  {row.fixed} fixed, {row.broken} broken, "
+        f"p_max {row.p_max:.3g}, percentile {row.percentile:.0f}"
+    )
+
+
+def _print_ablation(args: argparse.Namespace, found: PassCurve | AblationMap | PromptImportance) -> None:
+    from codi_core.figures.ablate import ablation_table, importance_table, pass_table
+    from codi_core.types import PassCurve, PromptImportance
+
+    head: dict[str, Any] = {}
+    if isinstance(found, PromptImportance):
+        head, table = {"answer": found.answer, "prob": found.prob, "draws": found.draws, "key": found.key}, importance_table(found)
+    else:
+        table = pass_table(found) if isinstance(found, PassCurve) else ablation_table(found)
+    if args.json:
+        _print_json({**head, "rows": table.to_dict(orient="records")})
+        return
+    if head:
+        print(f"answer {head['answer']!r}, P = {head['prob']:.3f}; {head['draws']} draws a latent, changes of log P in nats")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 
 def _print_detection(maps: list[DetectionMap], aligned: dict[int, tuple[CellMeans, CellMeans]], depth: int, k: int) -> None:

@@ -55,6 +55,17 @@ def _named_device(wanted: str) -> DeviceChoice:
     return DeviceChoice(device, f"'{wanted}' was asked for")
 
 
+def device_for(wanted: str, number: int) -> str:
+    """The device of one of several processes that work side by side: the GPUs in turn where there are several, else as wanted."""
+    count = torch.cuda.device_count()
+    return f"cuda:{number % count}" if wanted in ("auto", "cuda") and count > 1 else wanted
+
+
+def processes_for(wanted: str) -> int:
+    """How many processes keep a device busy: one a GPU, or one."""
+    return max(1, torch.cuda.device_count()) if wanted in ("auto", "cuda") else 1
+
+
 def choose_dtype(wanted: str, parameters: int) -> torch.dtype:
     """``auto`` is float32 for small models and bfloat16, in which the public checkpoints were trained, for large ones."""
     if wanted == "auto":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from codi_core.backend.worker import Check
+from codi_core.device import processes_for
 from codi_core.engine.engine import Engine
 from codi_core.errors import ArtifactError, InputError, ModelError
 from codi_core.evaluation.golds import gold_of
@@ -22,7 +24,7 @@ from codi_core.steering.methods import methods_of
 from codi_core.steering.rows import Directions
 from codi_core.store import Store
 from codi_core.sweeps import table as tables
-from codi_core.sweeps.local import Report, run_sweep, run_units
+from codi_core.sweeps.local import Report, Tally, run_sweep, run_units
 from codi_core.sweeps.presets import sweep_preset
 from codi_core.sweeps.spec import Axes, Chosen, SweepSpec
 from codi_core.sweeps.units import SWEEPS, Part, Unit, compute_unit
@@ -144,11 +146,28 @@ def sweep(
     """The table, computed unit by unit unless it is stored. Interrupted at any moment, the same call goes on with what is missing; several
     processes that make the same call share the work.
 
-    Raises SweepError when units failed (the others are stored), and as `look_up`.
+    With the backend ``ray`` its actors compute the units (see `cluster_sweep`). Raises SweepError when units failed (the others are
+    stored), and as `look_up`.
     """
+    if workbench.settings.backend == "ray":
+        from codi_core.services.cluster_sweep import sweep_on_cluster  # which looks requests up with this module
+
+        return sweep_on_cluster(workbench, request, progress)
     job = look_up(workbench, request, viewer, poke)
-    run_sweep(workbench.store, job.spec, job.questions, lambda tally: run_units(workbench.store, job.spec, job.compute, tally), progress)
+    run_sweep(workbench.store, job.spec, job.questions, lambda tally: _run(job, tally), progress)
     return tables.read_table(workbench.store, job.spec.key)
+
+
+def _run(job: Job, tally: Tally) -> None:
+    """All units, where the settings say."""
+    settings = job.workbench.settings
+    workers = settings.workers or processes_for(settings.device)
+    if workers > 1:
+        from codi_core.services.sweep_processes import run_in_processes  # which looks requests up with this module
+
+        run_in_processes(job, workers, tally)
+    else:
+        run_units(job.workbench.store, job.spec, job.compute, tally)
 
 
 def winners(table: SweepTable) -> tuple[tuple[Chosen, ...], str]:
@@ -161,6 +180,39 @@ def winners(table: SweepTable) -> tuple[tuple[Chosen, ...], str]:
         words = f"no cell raises accuracy with p_max < {SIGNIFICANT:g}; the {len(rows)} best anyway"
     columns = zip(rows["variant"], rows["a"], rows["b"], rows["index"], rows["coefficient"], strict=True)
     return tuple((str(variant), int(a), int(b), int(index), float(c)) for variant, a, b, index, c in columns), words
+
+
+def confirm_request(
+    workbench: Workbench, key: str | None, eval_set: str = "confirm", n: int = 0, seed: int = 0, randoms: int = 20, shuffled: int = 4
+) -> tuple[SweepRequest, str]:
+    """What tests the winners of a stored sweep on other questions, and how they were chosen. No ``key``: the newest sweep on the split
+    ``select`` of the model of the settings.
+
+    Raises InputError when there is no such sweep or it was made on the same questions, ArtifactError when it cannot be read.
+    """
+    model, store = workbench.settings.model, workbench.store
+    if key is None:
+        selected = [table for table in stored_sweeps(store) if table.eval_set.name == "select" and table.model_name == Path(model).name]
+        if not selected:
+            raise InputError(f"No sweep of {model} on select is stored: run `sweep --model {model} --preset … --eval-set select` first.")
+        key = selected[0].key
+    table = read_sweep(store, key)
+    if table.eval_set.name == eval_set:
+        raise InputError(f"The sweep was made on {eval_set}, too: what was chosen there cannot be confirmed there. Name another eval set.")
+    chosen, words = winners(table)
+    request = SweepRequest(
+        model=model,
+        preset=table.name,
+        eval_set=eval_set,
+        n=n,
+        seed=seed,
+        passes=table.rollout.passes,
+        randoms=randoms,
+        shuffled=shuffled,
+        means_n=table.means.eval_set.n,
+        only=chosen,
+    )
+    return request, f"{words}, of sweep {key} on {table.eval_set.name}"
 
 
 # What is stored; needs no model

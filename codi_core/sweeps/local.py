@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,28 +39,31 @@ Report = Callable[[SweepProgress], None]
 
 
 class Tally:
-    """What was done and what failed, for the report."""
+    """What was done and what failed, for the report. Threads may share it."""
 
     def __init__(self, spec: SweepSpec, report: Report | None) -> None:
         self.units = units_of(spec)
         self.computed: list[int] = []
         """Numbers of the units computed here."""
         self._report, self._started = report, time.monotonic()
+        self._lock = threading.Lock()
         self._done: set[int] = set()
         self._new = 0
         self._failed: dict[int, str] = {}
 
     def done(self, unit: Unit, new: bool) -> None:
         """``new``: finished during this run, by whomever."""
-        if unit.number not in self._done:
-            self._done.add(unit.number)
-            self._failed.pop(unit.number, None)
-            self._new += (unit.stop - unit.first) * new
-            self._tell()
+        with self._lock:
+            if unit.number not in self._done:
+                self._done.add(unit.number)
+                self._failed.pop(unit.number, None)
+                self._new += (unit.stop - unit.first) * new
+                self._tell()
 
-    def failed(self, unit: Unit, error: Exception) -> None:
-        self._failed[unit.number] = f"{type(error).__name__}: {error}"
-        self._tell()
+    def failed(self, unit: Unit, reason: str) -> None:
+        with self._lock:
+            self._failed[unit.number] = reason
+            self._tell()
 
     def again(self) -> None:
         """Some parts turned out to be damaged: they are not done any more."""
@@ -107,7 +111,7 @@ def _try(store: Store, spec: SweepSpec, unit: Unit, compute: Compute, tally: Tal
     except Cancelled:
         raise
     except Exception as error:  # whatever it is, the other units can still be done
-        tally.failed(unit, error)
+        tally.failed(unit, f"{type(error).__name__}: {error}")
         return True
     tally.computed.append(unit.number)
     tally.done(unit, new=True)
