@@ -26,7 +26,7 @@ if card is not None:
     with left:
         prompt_box(prompt, lambda text: calls.tokens(model, text), lambda text: state.write("prompt", text))
         examples.gallery(choose)
-        passes = st.segmented_control("Latent passes", range(9), default=6, required=True, key="passes", bind="query-params")
+        passes = st.segmented_control("Latent passes", range(9), default=6, required=True, wrap=True, key="passes", bind="query-params")
     with shown_errors():
         request = calls.request(model, prompt, passes)
         with right:

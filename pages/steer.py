@@ -28,7 +28,7 @@ def page(model: str, card: ModelCard) -> None:
         examples.gallery(choose)
         if wrong:
             st.error(plain(wrong), icon=":material/error:")
-        passes = st.segmented_control("Latent passes", range(9), default=6, required=True, key="passes", bind="query-params")
+        passes = st.segmented_control("Latent passes", range(9), default=6, required=True, wrap=True, key="passes", bind="query-params")
         with shown_errors():
             steer_form.form(setup, card, passes)
             steer_form.pairs(setup, model, passes)

@@ -68,13 +68,14 @@ def controls(model: str) -> tuple[View, DeltaGenerator]:
         n = st.segmented_control(
             "Questions", [str(size) for size in SIZES], required=True, key="difference-means-n", on_change=_write, args=("means-n",)
         )
-        by = st.segmented_control("Colour by", BY, default=BY[0], required=True, key="difference-by", bind="query-params")
         bias = lens != "logit" and st.toggle(
             "With bias, as in the post",
             key="difference-bias",
             bind="query-params",
             help="Adds the translator's bias to the difference. In a difference of two residuals it cancels, so that is no fair reading.",
         )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        by = st.segmented_control("Colour by", BY, default=BY[0], required=True, wrap=True, key="difference-by", bind="query-params")
         st.space("stretch")
         first = 0 if st.toggle("Index 0", key="difference-zero", bind="query-params", help="The end of the prompt too") else 1
         flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")
@@ -120,7 +121,9 @@ def grids(view: View, report: DifferenceReport, card: ModelCard, menu: DeltaGene
     panels = [figures.source_panel(report.grid, painted, a, view.indices) for a in view.indices]
     (a, b), depth = chosen(view, report)
     for start in range(0, len(panels), ABREAST):
-        for place, at in zip(st.columns(ABREAST, gap="small"), range(start, min(start + ABREAST, len(panels))), strict=False):
+        with st.container(key=f"difference-grids-{start}"):
+            places = st.columns(ABREAST, gap="small")
+        for place, at in zip(places, range(start, min(start + ABREAST, len(panels))), strict=False):
             with place:
                 cell = (view.indices.index(b), depth) if view.indices[at] == a else None
                 _source(view, panels[at], view.indices[at], cell, legend=at == len(panels) - 1)

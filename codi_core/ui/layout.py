@@ -20,6 +20,7 @@ CSS = """<style>
   min-height: 0; padding: .1rem .6rem; border: 1px solid var(--st-border-color, #8884); border-radius: 1rem; font-size: .87rem;
 }
 .st-key-answer-text [data-testid=stText] { font-size: 1.9rem; font-weight: 600; line-height: 1.2; overflow-wrap: anywhere; }
+[class*="-grids"] .stColumn { min-width: min(100%, 23rem); }
 dl.facts {
   display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .3rem 1rem;
   margin: 0; padding: 0; font-size: .92rem; line-height: 1.45;

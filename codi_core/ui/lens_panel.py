@@ -16,6 +16,7 @@ from codi_core.ui import calls, lens_choice, state
 from codi_core.ui.errors import plain, shown_errors
 from codi_core.ui.export import export_menu
 from codi_core.ui.heatgrid import heatgrid
+from codi_core.ui.lens_card import lens_card
 from codi_core.ui.lens_choice import LensChoice
 from codi_core.ui.ranking import ranking
 from codi_core.ui.words import EARLY_LAYERS, condition, exported
@@ -57,6 +58,9 @@ def lens_panel(request: InspectRequest) -> None:
             _export(inspection, panels, view)
         _draw(inspection, panels, view, cell)
         _trajectory(request, lenses, cell)
+        if card := inspection.lens_cards.get(lenses.tuned):
+            with st.expander(f"Lens card of {plain(card.name)}: held-out KL and agreement at every index and layer"):
+                lens_card(card, view.flip, view.table, group="lens")
 
 
 def with_tracked(request: InspectRequest) -> InspectRequest:
@@ -113,7 +117,8 @@ def _export(inspection: Inspection, panels: list[Panel], view: View) -> None:
 def _draw(inspection: Inspection, panels: list[Panel], view: View, cell: tuple[int, int]) -> None:
     """One grid has the chosen cell beside it; several take the width and have it below."""
     alone = len(panels) == 1
-    places = st.columns([2, 1] if alone else len(panels), gap="large" if alone else "small")
+    with st.container(key="lens-grids"):
+        places = st.columns([2, 1] if alone else len(panels), gap="large" if alone else "small")
     for place, panel in zip(places, panels, strict=False):
         with place:
             _panel(panel, view, cell, titled=not alone)

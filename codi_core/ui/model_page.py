@@ -12,6 +12,7 @@ from codi_core.services.cards import ModelCard
 from codi_core.services.evaluate import EvalReport
 from codi_core.types import Floats, LensCard
 from codi_core.ui import words
+from codi_core.ui.lens_card import lens_card
 
 
 def weights(card: ModelCard) -> None:
@@ -101,14 +102,14 @@ def lenses(cards: list[LensCard]) -> None:
     if not cards:
         return
     st.subheader("Tuned lenses", anchor=False)
-    st.table(
-        pd.DataFrame(map(_lens_row, sorted(cards, key=lambda card: (not card.name.endswith(":all"), card.name)))),
-        hide_index=True,
-        border="horizontal",
-    )
+    cards = sorted(cards, key=lambda card: (not card.name.endswith(":all"), card.name))
+    st.table(pd.DataFrame(map(_lens_row, cards)), hide_index=True, border="horizontal")
     st.caption(
         "Means over indices and over depths below the output, on held-out questions. The logit lens on the same cells for comparison."
     )
+    names = {card.name: card for card in cards}
+    chosen = st.segmented_control("Lens card of", list(names), default=cards[0].name, required=True, key="card-lens", bind="query-params")
+    lens_card(names[chosen])
 
 
 def _lens_row(card: LensCard) -> dict[str, str]:

@@ -85,6 +85,7 @@ def form(setup: Setup, card: ModelCard, passes: int) -> None:
         list(KINDS),
         format_func=lambda kind: KINDS[kind],
         required=True,
+        wrap=True,
         key="steer-kind",
         on_change=lambda: steer_state.write_flags(st.session_state["steer-kind"], flags),
     )
@@ -167,13 +168,13 @@ def _widget(field: Field, kind: str, flags: Flags, card: ModelCard, passes: int)
         if len(pick) > 9:
             (st.multiselect if many else st.selectbox)(label, pick, **common)  # type: ignore[operator]
         elif many:
-            st.pills(label, pick, selection_mode="multi", **common)
+            st.pills(label, pick, selection_mode="multi", wrap=True, **common)
         else:
-            st.segmented_control(label, pick, required=True, **common)
+            st.segmented_control(label, pick, required=True, wrap=True, **common)
     elif field.choices:
         st.session_state[key] = text
         choose = st.selectbox if field.type == "source" or len(field.choices) > 3 else st.segmented_control
-        more = {} if choose is st.selectbox else {"required": True}
+        more = {} if choose is st.selectbox else {"required": True, "wrap": True}
         choose(label, list(field.choices), format_func=lambda choice: NAMES.get(choice, choice), **common, **more)  # type: ignore[operator]
     elif field.type == "switch":
         st.session_state[key] = text == "True"
@@ -281,7 +282,7 @@ def measured_on(setup: Setup) -> None:
     sizes.setdefault(str(setup.n), f"{setup.n:,}")
     _seed("eval-n", str(setup.n))
     st.segmented_control(
-        "Questions", list(sizes), format_func=lambda n: sizes[n], required=True, key="steer-eval-n", on_change=_write("eval-n")
+        "Questions", list(sizes), format_func=lambda n: sizes[n], required=True, wrap=True, key="steer-eval-n", on_change=_write("eval-n")
     )
     with st.expander("A file of your own"):
         st.file_uploader("Columns question and answer (or input and target)", list(ENDINGS), key="steer-upload", on_change=_bring)
@@ -295,6 +296,7 @@ def measured_on(setup: Setup) -> None:
             ["same", "all"],
             format_func=lambda which: {"same": "As many passes", "all": "All passes"}[which],
             required=True,
+            wrap=True,
             key="steer-against",
             help="Coefficient 0 with as many passes as the steered run, or with all of them. They differ only when steering stops early.",
             on_change=_write("against"),

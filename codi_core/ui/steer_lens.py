@@ -12,29 +12,53 @@ from codi_core.services.steer import Pane, Steering
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.methods import Method
-from codi_core.types import TopToken
-from codi_core.ui import state
+from codi_core.types import LensGrid, TopToken
+from codi_core.ui import calls, state
 from codi_core.ui.errors import plain
 from codi_core.ui.export import export_menu
 from codi_core.ui.heatgrid import NONE, heatgrid
+from codi_core.ui.lens_choice import summary
 from codi_core.ui.lens_panel import track
 from codi_core.ui.ranking import ranking
 from codi_core.ui.steer_words import condition, exported
 from codi_core.ui.words import EARLY_LAYERS
 
-LENS = "logit"
+LOGIT = "logit"
 PANES = ("Steered", "Random control")
+
+
+def chosen_lens(model: str) -> str:
+    """`steer-lens=` in the URL, when the model has that lens."""
+    given = state.read("steer-lens", LOGIT)
+    return given if given in _lenses(model) else LOGIT
+
+
+def _lenses(model: str) -> list[str]:
+    return [LOGIT, *(card.name for card in calls.lens_cards(model))]
+
+
+def _lens_box(model: str) -> None:
+    st.session_state["steer-lens-box"] = chosen_lens(model)
+    st.selectbox("Lens", _lenses(model), key="steer-lens-box", width=140, on_change=_write_lens)
+
+
+def _write_lens() -> None:
+    state.write("steer-lens", st.session_state["steer-lens-box"])
 
 
 def grids(steering: Steering) -> None:
     st.subheader("Latent thoughts", anchor=False)
+    lens, model = steering.request.lenses[0], steering.request.model
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        by = st.segmented_control("Colour by", COLOUR_BY, default=COLOUR_BY[0], required=True, key="by", bind="query-params")
+        _lens_box(model)
+        by = st.segmented_control("Colour by", COLOUR_BY, default=COLOUR_BY[0], required=True, wrap=True, key="by", bind="query-params")
         names = [token.text for token in steering.tracked]
         aim = st.selectbox("Target", names, key="target", width=130, placeholder="None tracked") if by in TARGETED else None
         which = PANES[0]
         if steering.control:
-            which = st.segmented_control("Beside the baseline", PANES, default=which, required=True, key="beside", bind="query-params")
+            which = st.segmented_control(
+                "Beside the baseline", PANES, default=which, required=True, wrap=True, key="beside", bind="query-params"
+            )
         st.space("stretch")
         flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")
         menu = st.container(width="content")
@@ -43,36 +67,39 @@ def grids(steering: Steering) -> None:
     shown = by if by not in TARGETED or target else COLOUR_BY[0]
 
     def panel(name: str, of: Pane) -> Panel:
-        return token_panel(name, of.grids[LENS], paint(of.grids[LENS], shown, target), steering.tracked, {})
+        return token_panel(name, of.grids[lens], paint(of.grids[lens], shown, target), steering.tracked, {})
 
     panels = [
         panel("Baseline", steering.baseline),
         panel(which, pane),
-        change_panel("Difference", steering.baseline.grids[LENS], pane.grids[LENS], pane.change[LENS]),
+        change_panel("Difference", steering.baseline.grids[lens], pane.grids[lens], pane.change[lens]),
     ]
     area = reached(steering)
     cell = state.read_cell(*panels[0].shape)
-    for place, one in zip(st.columns(3, gap="small"), panels, strict=True):
+    with st.container(key="steer-grids"):
+        places = st.columns(3, gap="small")
+    for place, one in zip(places, panels, strict=True):
         with place:
             st.markdown(f"**{one.name}**")
             heatgrid(
                 one,
                 chosen=cell,
                 flip=flip,
-                label=f"{one.name}: {LENS} lens",
+                label=f"{one.name}: {lens} lens",
                 key=f"steer-grid-{one.name}",
                 on_pick=state.write_cell,
                 group="steer",
                 edges=NONE if one.name == "Baseline" else _turned(area, flip),
             )
-    st.caption(f"{_legend(area)} {EARLY_LAYERS}")
-    _cell(panels[0].title(*cell), steering.baseline, which, pane, cell)
+    card = next((card for card in calls.lens_cards(model) if card.name == lens), None)
+    st.caption(f"{_legend(area)} {plain(summary(card)) if card else EARLY_LAYERS}")
+    _cell(panels[0].title(*cell), {"Baseline": steering.baseline.grids[lens], which: pane.grids[lens]}, cell)
     st.caption(plain(condition(steering)))
     with menu:
         export_menu(
             f"codi-steer-{steering.request.key}",
             lambda: heatmap(panels, flip, steering.request.prompt, condition(steering)),
-            lambda: [lens_table(one.grids[LENS], steering.tracked) for one in (steering.baseline, pane)],
+            lambda: [lens_table(one.grids[lens], steering.tracked) for one in (steering.baseline, pane)],
             lambda: exported(steering),
         )
 
@@ -83,10 +110,9 @@ def _legend(area: Reach) -> str:
     return "Dashed: where it is added. Green line: the edit reaches what lies inside of it; the rest cannot change."
 
 
-def _cell(title: str, baseline: Pane, name: str, pane: Pane, cell: tuple[int, int]) -> None:
+def _cell(title: str, grids: dict[str, LensGrid], cell: tuple[int, int]) -> None:
     """The chosen cell in both, below their grids."""
-    for place, one, of in zip(st.columns(3, gap="small"), ("Baseline", name), (baseline, pane), strict=False):
-        grid = of.grids[LENS]
+    for place, (one, grid) in zip(st.columns(3, gap="small"), grids.items(), strict=False):
         tops = zip(grid.top_ids[cell].tolist(), grid.top_tokens[cell].tolist(), grid.top_probs[cell].tolist(), strict=True)
         with place:
             st.markdown(f"**{title}** · {one}")
@@ -96,7 +122,7 @@ def _cell(title: str, baseline: Pane, name: str, pane: Pane, cell: tuple[int, in
 
 def reached(steering: Steering) -> Reach:
     """Of all interventions together."""
-    shape = steering.baseline.change[LENS].shape
+    shape = steering.baseline.change[steering.request.lenses[0]].shape
     areas = [_reach((shape[0], shape[1]), method) for method in steering.request.interventions]
     first = areas[0]
     for area in areas[1:]:

@@ -37,7 +37,7 @@ def live(setup: Setup, model: str, prompt: str, passes: int, below: DeltaGenerat
     dose = _dose(model, setup, passes)
     _coefficient(setup.methods, dose)
     stale, answers, effect = st.empty(), st.container(), st.container()
-    request = setup.steer(model, prompt, passes, tuple(state.read_tracked()))
+    request = setup.steer(model, prompt, passes, steer_lens.chosen_lens(model), tuple(state.read_tracked()))
     if st.session_state.get("steer-shown") not in (None, request.key):
         stale.badge("Updating: what is below is still for the earlier setting", icon=":material/hourglass_top:", color="orange")
     steering = _steering(request)
@@ -115,6 +115,7 @@ def _coefficient(methods: tuple[Method, ...], dose: Dose | None) -> None:
                 list(UNITS),
                 format_func=lambda name: UNITS[name],
                 required=True,
+                wrap=True,
                 key="steer-unit",
                 on_change=lambda: state.write("unit", st.session_state["steer-unit"]),
                 help="dose: length of the push over the mean length of what stands there.",

@@ -42,8 +42,10 @@ class Setup:
     controls: int
     control_seed: int
 
-    def steer(self, model: str, prompt: str, passes: int, tracked: tuple[str, ...] = ()) -> SteerRequest:
-        return SteerRequest(model, prompt, self.methods, self.means, passes, control_seed=self.control_seed, tracked=tracked)
+    def steer(self, model: str, prompt: str, passes: int, lens: str, tracked: tuple[str, ...] = ()) -> SteerRequest:
+        return SteerRequest(
+            model, prompt, self.methods, self.means, passes, control_seed=self.control_seed, lenses=(lens,), tracked=tracked
+        )
 
     def condition(self, model: str, passes: int) -> ConditionRequest:
         """Raises DataError for an uploaded eval set that is gone."""

@@ -23,6 +23,7 @@ def condition(steering: Steering) -> str:
             f"{steering.passes} of {request.passes} passes",
             text_of(request.interventions),
             means(request.means),
+            f"{' and '.join(request.lenses)} lens",
             f"key {request.key}",
             f"{steering.milliseconds:.0f} ms",
         ]

@@ -78,3 +78,17 @@ def test_a_broken_model_is_explained_and_the_picker_stays(open_page: Open, page:
     assert len(app.error) == 1
     assert "safetensors" in app.error[0].value
     assert "bundled" in app.selectbox("model").options
+
+
+def test_lenses_are_shown_index_by_index(open_page: Open) -> None:
+    app = open_page("model", model="bundled-steps", **{"card-lens": "tuned:odd", "card-measure": "Same top token"})
+    assert not app.exception
+    assert not app.error
+    drawn = [json.loads(e.proto.json) for e in app.get("bidi_component")]
+    assert [data["label"].partition(":")[0] for data in drawn] == ["Logit", "Tuned (odd)", "Difference"]
+    assert [column["label"] for column in drawn[0]["columns"]] == ["prompt (bot)", "z1", "z2", "z3", "z4", "z5", "z6"]
+    top = [cell["text"] for cell in drawn[0]["cells"][0]]
+    assert top == ["100"] * 7, "at the last depth a lens is the output"
+    facts = [cell["facts"][0] for cell in drawn[1]["cells"][0]]
+    assert facts[1] == "trained on this index"
+    assert facts[2] == "not trained on this index"
