@@ -69,6 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
         ("detect", detect, _detect_arguments),
         ("sweep", sweep, _sweep_arguments),
         ("confirm", confirm, _confirm_arguments),
+        ("bundle", bundle, _bundle_arguments),
         ("ablate", ablate, _ablate_arguments),
         ("geometry", geometry, _geometry_arguments),
         ("train", train, _train_arguments),
@@ -221,6 +222,20 @@ def _confirm_arguments(parser: argparse.ArgumentParser) -> None:
     _executor_arguments(parser)
     _model_arguments(parser)
     _json_argument(parser)
+
+
+def _bundle_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--condition", metavar="TEXT", help=f"the intervention: {CONDITION_HELP}")
+    what.add_argument("--sweep", metavar="KEY", help="a stored sweep; needs no model")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="a .zip file, or a folder (default: here, named by its key)")
+    _eval_set_arguments(parser)
+    _passes_argument(parser)
+    parser.add_argument("--max-new-tokens", type=_positive, metavar="N", help="longest answer (default: 4 more than gold)")
+    parser.add_argument("--against", choices=("same", "all"), default="same", help="baseline with as many passes (default), or all")
+    parser.add_argument("--controls", type=_whole, default=0, metavar="N", help="random directions to try too; 20 and more: a percentile")
+    _means_arguments(parser)
+    _model_arguments(parser)
 
 
 def _executor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -599,6 +614,22 @@ def _sweep(args: argparse.Namespace, bench: Workbench, request: SweepRequest, wo
     else:
         _print_sweep(table, words)
     return 0
+
+
+def bundle(args: argparse.Namespace) -> None:
+    """Write a .zip of a condition or a stored sweep: spec, results, versions, hashes, command line and a notebook that repeats it"""
+    from codi_core.services.bundle import bundle_condition, bundle_sweep, save_bundle
+
+    if not args.sweep and args.condition is None:
+        raise InputError("Nothing to bundle was named: give --condition TEXT, or --sweep KEY of a stored sweep.")
+    with _workbench(args) as bench:
+        made = (
+            bundle_sweep(bench, args.sweep)
+            if args.sweep
+            else bundle_condition(bench, _condition_request(args, bench, args.condition), "bundle")
+        )
+    path = save_bundle(made, args.out)
+    print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 def ablate(args: argparse.Namespace) -> None:

@@ -26,9 +26,8 @@ from codi_core.ui.export import export_menu
 from codi_core.ui.heatgrid import heatgrid
 from codi_core.ui.steer_state import MEANS_SETS
 
-SIGNS: dict[Sign, str] = {"B-A": "B − A (code)", "A-B": "A − B (text)"}
+SIGNS: tuple[Sign, ...] = get_args(Sign)
 SIZES = (100, 200, 500, 1000)
-SPACES: dict[Space, str] = {"z": "z", "h": "h", "resid": "Residual at the chosen layer", "kv": "KV cache"}
 FIRST_PAIR = (2, 4)
 STEERED_INDEX = 3
 """Where a link to Steer adds the vector first."""
@@ -54,13 +53,12 @@ def controls(model: str) -> tuple[View, DeltaGenerator]:
         )
         sign = st.segmented_control(
             "Reading of “A−B”",
-            list(SIGNS),
-            format_func=lambda sign: SIGNS[sign],
+            SIGNS,
             default="B-A",
             required=True,
             key="difference-sign",
             bind="query-params",
-            help="The posts' code computes mean B − mean A; their text reads the other way round.",
+            help="B-A: mean B minus mean A, as the posts' code has it. A-B: as their text reads.",
         )
         _seed("means", MEANS_SETS, "means")
         means = st.selectbox("Means from", MEANS_SETS, key="difference-means", on_change=_write, args=("means",), width=130)
@@ -234,12 +232,12 @@ def cosines(view: View, report: DifferenceReport, card: ModelCard) -> None:
             st.segmented_control(
                 "Space",
                 get_args(Space),
-                format_func=lambda space: SPACES[space],
                 default="z",
                 required=True,
                 key="cosine-space",
                 bind="query-params",
-                help="z: after the projection. h: before it. KV cache: keys (rotation undone) and values of all layers as one vector.",
+                help="z: after the projection. h: before it. resid: the residual stream at the chosen layer. "
+                "kv: keys (rotation undone) and values of all layers as one vector.",
             ),
         )
         st.space("stretch")

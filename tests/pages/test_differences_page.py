@@ -48,7 +48,7 @@ def test_the_state_comes_from_the_url(open_page: Open) -> None:
     )
     assert not app.exception
     assert not app.error
-    assert any("5 → 0: mean 5 − mean 0" in header.value for header in app.subheader)
+    assert "5 → 0: mean 5 − mean 0" in [header.value for header in app.subheader]
     drawn = grids(app)
     column = drawn["The ten likeliest tokens of 5 → 0 at each layer"]
     assert column["chosen"] == [0, 1]
@@ -63,7 +63,7 @@ def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str,
     app = open_page("differences", **(N | params))
     assert not app.exception
     assert not app.error
-    assert any("2 → 4" in header.value for header in app.subheader)
+    assert any(header.value.startswith("2 → 4") for header in app.subheader)
 
 
 def test_the_links_steer_with_what_is_read(open_page: Open) -> None:

@@ -1,0 +1,127 @@
+"""Bundles hold what was asked and what came out, say when a file changed, and their notebooks run and agree."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from codi_core.cli import main
+from codi_core.errors import ArtifactError, InputError
+from codi_core.keys import key_of
+from codi_core.services.bundle import bundle_condition, bundle_sweep, save_bundle, zipped
+from codi_core.services.effects import ConditionRequest
+from codi_core.services.steer import MeansRequest
+from codi_core.services.sweeps import SweepRequest, sweep
+from codi_core.services.workbench import Workbench
+from codi_core.settings import ROOT, Settings
+from codi_core.steering.methods import methods_of
+from tests.checkpoints import tensors_of, write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("bundle") / "tiny", tensors_of(lora=False))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    bench = Workbench(Settings(cache_dir=tmp_path_factory.mktemp("cache"), device="cpu", dtype="float32", threads=1))
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def request_(folder: Path) -> ConditionRequest:
+    methods = methods_of("kv source=difference a=2 b=4 coefficient=3 indices=3")
+    return ConditionRequest(str(folder), methods, n=16, means=MeansRequest(n=16), controls=2)
+
+
+def unpacked(content: bytes, where: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        archive.extractall(where)
+    return next(where.iterdir())
+
+
+def run_notebook(here: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> dict[str, Any]:
+    """Every code cell in turn, as Jupyter would; what they left behind."""
+    monkeypatch.chdir(here)
+    for name, value in {"CODI_CACHE_DIR": str(cache), "CODI_DEVICE": "cpu", "CODI_DTYPE": "float32"}.items():
+        monkeypatch.setenv(name, value)
+    book = json.loads((here / "repeat.ipynb").read_text(encoding="utf-8"))
+    assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in book["cells"]}) == len(book["cells"])
+    left: dict[str, Any] = {}
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"]).replace('Path("..").resolve()', f"Path({str(ROOT)!r})")
+            exec(compile(source, cell["id"], "exec"), left)
+    return left
+
+
+def test_a_condition_is_repeated_by_its_bundle(
+    bench: Workbench, request_: ConditionRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, content = bundle_condition(bench, request_, "test")
+    assert bundle_condition(bench, request_, "test") == (name, content), "the same bytes every time"
+    here = unpacked(content, tmp_path)
+    assert name == f"{here.name}.zip"
+    for line in (here / "SHA256SUMS").read_text().splitlines():
+        digest, file = line.split("  ")
+        assert hashlib.sha256((here / file).read_bytes()).hexdigest() == digest
+    spec, results = (json.loads((here / f"{file}.json").read_text()) for file in ("spec", "results"))
+    assert key_of(spec["condition"]) == spec["key"] == results["key"]
+    assert json.loads((here / "versions.json").read_text())["files"]["rows.parquet"]["sha256"] in (here / "SHA256SUMS").read_text()
+    rows = pd.read_csv(here / "rows.csv")
+    assert len(rows) == 16 and rows["question"].str.len().min() > 10
+    assert (rows["outcomes"] == "correct").mean() == pytest.approx(results["steered"]["value"])
+    assert "python -m codi_core eval" in (here / "README.md").read_text()
+
+    left = run_notebook(here, monkeypatch, bench.settings.cache_dir)
+    assert left["compared"]["same"].all(), left["compared"]
+
+
+def test_a_changed_file_is_noticed(bench: Workbench, request_: ConditionRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = unpacked(bundle_condition(bench, request_, "test")[1], tmp_path)
+    (here / "rows.parquet").write_bytes(b"other")
+    with pytest.raises(AssertionError, match=r"rows\.parquet has changed"):
+        run_notebook(here, monkeypatch, bench.settings.cache_dir)
+
+
+def test_a_sweep_is_bundled(bench: Workbench, folder: Path, tmp_path: Path) -> None:
+    only = (("kv-corrected", 1, 2, 3, 1.0), ("kv-corrected", 2, 4, 3, -1.0))
+    request = SweepRequest(str(folder), "corrected-kv", eval_set="bundled", n=8, randoms=1, shuffled=0, means_n=16, only=only)
+    table = sweep(bench, request)
+    here = unpacked(bundle_sweep(bench, table.key)[1], tmp_path)
+    assert len(pd.read_csv(here / "cells.csv")) == len(table.cells)
+    commands = (here / "command.txt").read_text().splitlines()
+    assert len(commands) == 2 and all(" eval " in command and "--condition" in command for command in commands)
+    code = ["".join(cell["source"]) for cell in json.loads((here / "repeat.ipynb").read_text())["cells"] if cell["cell_type"] == "code"]
+    for source in code:
+        compile(source, "cell", "exec")
+    with pytest.raises(ArtifactError):
+        bundle_sweep(bench, "0000000000000000")
+
+
+def test_the_command_line_writes_a_bundle(folder: Path, bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--model", str(folder), "--n", "16", "--means-n", "16", "--controls", "2", "--cache-dir", str(bench.settings.cache_dir)]
+    condition = "kv source=difference a=2 b=4 coefficient=3 indices=3"
+    assert main(["bundle", "--condition", condition, *words, "--device", "cpu", "--dtype", "float32", "--out", str(tmp_path)]) == 0
+    (path,) = tmp_path.glob("codi-condition-*.zip")
+    assert path.name in capsys.readouterr().out
+    assert zipfile.is_zipfile(path)
+    assert main(["bundle", *words]) == 2
+    assert "--sweep" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        save_bundle(("a.zip", zipped("a", {"x": b"1"})), tmp_path / "no" / "such" / "folder.zip")
