@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import streamlit as st
 
+from codi_core.services.bundle import bundle_condition
 from codi_core.services.effects import ConditionRequest, Flip, evaluate_condition, flips, visited
 from codi_core.services.steer import MeansRequest, Steering, SteerRequest, VectorInfo, VectorRequest, steer, vector_info
 from codi_core.steering.vectors import Difference, Place, Source
@@ -41,6 +42,12 @@ def known(request: ConditionRequest, coefficients: Sequence[float]) -> dict[floa
 
 def flipped(request: ConditionRequest, effect: SteeringEffect) -> list[Flip]:
     return _flipped(effect.key, effect.baseline_key, effect.done, request, effect)
+
+
+def bundler(request: ConditionRequest) -> Callable[[], bytes]:
+    """Makes the .zip when its button is pressed, which is outside of any script run: the session is asked here."""
+    bench, name = workbench(), f"{viewer()}/bundle"
+    return lambda: bench.call(bundle_condition, request, name)[1]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

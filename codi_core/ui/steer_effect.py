@@ -162,7 +162,21 @@ class Panel:
                 st.dataframe(table, hide_index=True)
                 name = f"codi-dose-{latest.key}.csv"
                 st.download_button("Table (CSV)", table.to_csv(index=False).encode("utf-8-sig"), name, on_click="ignore", key="steer-csv")
+            if latest.done == latest.total:
+                self._bundle(latest)
             st.caption(plain(measured(self.request, latest)))
+
+    def _bundle(self, latest: SteeringEffect) -> None:
+        st.download_button(
+            "Bundle (ZIP)",
+            steer_calls.bundler(replace(self.request, controls=self._controls)),
+            f"codi-condition-{latest.key}.zip",
+            "application/zip",
+            key="steer-bundle",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            help="Spec, every answer, the comparison, versions and hashes, the command line, and a notebook that repeats it.",
+        )
 
 
 def _facts(effect: SteeringEffect, pending: bool) -> str:
