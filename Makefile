@@ -54,6 +54,6 @@ $(VENV)/.runtime: requirements.txt | $(BIN)/python
 	$(PIP) install -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.txt requirements-cluster.txt $(VENV)/.runtime
 	$(PIP) install -r requirements-dev.txt
 	@touch $@

@@ -219,7 +219,11 @@ def _connect(ray: Any, settings: Settings) -> bool:
         return False
     address = settings.ray_address
     _check_address(address)
-    own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    own = {
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "_system_config": {"worker_register_timeout_seconds": int(PATIENCE)},
+    }
     try:
         try:
             ray.init(address=address or "local", logging_level=logging.WARNING, **({} if address else own))

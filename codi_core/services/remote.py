@@ -9,6 +9,7 @@ from typing import Concatenate
 from codi_core.backend.cluster import Cluster
 from codi_core.services.workbench import Asked, Value, Workbench
 from codi_core.settings import Settings
+from codi_core.store import Store
 
 
 class RemoteWorkbench:
@@ -16,6 +17,8 @@ class RemoteWorkbench:
 
     def __init__(self, cluster: Cluster[Workbench], place: int, settings: Settings) -> None:
         self.settings = settings
+        self.store = Store(settings)
+        """Of this process: what is stored here can be looked at without an actor."""
         self._cluster = cluster
         self._place = place
 

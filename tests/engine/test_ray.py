@@ -36,6 +36,7 @@ from codi_core.settings import Settings
 from codi_core.steering.kv import KV
 from codi_core.steering.vectors import Difference
 from codi_core.store import Store
+from codi_core.sweeps.local import SweepProgress
 from codi_core.types import SteeringEffect
 from tests.checkpoints import tensors_of, write
 
@@ -76,7 +77,7 @@ def far(actors: Cluster[Workbench], settings: Settings) -> RemoteWorkbench:
 
 @pytest.fixture
 def near(settings: Settings, tmp_path: Path) -> Iterator[Workbench]:
-    bench = Workbench(replace(settings, cache_dir=tmp_path / "near"))
+    bench = Workbench(replace(settings, cache_dir=tmp_path / "near", workers=1))
     yield bench
     bench.close()
 
@@ -112,18 +113,32 @@ def assert_same(a: Any, b: Any) -> None:
         assert a == b or a != a
 
 
+# What actors are asked to do beside services
+
+
 def process(held: Workbench) -> int:
     return os.getpid()
 
 
-def later(seconds: float, work: Callable[[], None]) -> threading.Thread:
-    def wait() -> None:
-        time.sleep(seconds)
-        work()
+def idle(held: Workbench, viewer: str) -> bool:
+    """Comes back once nothing runs before it."""
+    return held.run(lambda check: True, viewer)
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
+
+def endless(held: Workbench, viewer: str, poke: Callable[[], None] | None = None) -> None:
+    def work(check: Callable[[], None]) -> None:
+        while True:
+            check()
+            time.sleep(0.01)
+
+    held.run(work, viewer, poke)
+
+
+def slowly(held: Workbench, poke: Callable[[], None]) -> int:
+    for _ in range(20):
+        time.sleep(0.1)
+        poke()
+    return os.getpid()
 
 
 def test_values_are_those_of_this_process(far: RemoteWorkbench, near: Workbench, asked: InspectRequest, folder: str) -> None:
@@ -152,56 +167,57 @@ def test_this_process_runs_no_model(far: RemoteWorkbench, asked: InspectRequest,
 
 
 def test_whoever_leaves_stops_the_work(far: RemoteWorkbench, settings: Settings, wanted: ConditionRequest) -> None:
-    long = replace(wanted, n=0, seed=5)
-
     class Rerun(BaseException):
         pass
 
+    pokes: list[float] = []
+
     def leave() -> None:
-        raise Rerun
+        pokes.append(time.monotonic())
+        if pokes[-1] - pokes[0] > 0.5:
+            raise Rerun
 
     with pytest.raises(Rerun):
-        list(far.stream(evaluate_condition, long, "leaver", poke=leave))
-    running = far.stream(evaluate_condition, long, "leaver")
-    assert next(running).done < 1000
+        far.call(endless, "leaver", poke=leave)
+    assert far.call(idle, "someone else")
+    partial = far.stream(evaluate_condition, replace(wanted, n=0, seed=5), "leaver")
+    assert next(partial).done < 1000
     before = Store(settings).keys("runs")
-    running.close()  # type: ignore[attr-defined]
-    assert far.call(idle, "someone else", poke=lambda: None)
+    partial.close()  # type: ignore[attr-defined]
+    assert far.call(idle, "someone else")
     assert Store(settings).keys("runs") == before
 
 
-def idle(held: Workbench, viewer: str, poke: Callable[[], None] | None = None) -> bool:
-    """Gets its turn once nothing runs before it."""
-    return held.run(lambda check: True, viewer, poke)
+def test_a_newer_request_supersedes_the_older_one(far: RemoteWorkbench, asked: InspectRequest) -> None:
+    ended: list[type[BaseException]] = []
 
+    def older() -> None:
+        try:
+            far.call(endless, "me", poke=lambda: None)
+        except BaseException as error:
+            ended.append(type(error))
 
-def test_a_newer_request_supersedes_the_older_one(far: RemoteWorkbench, asked: InspectRequest, wanted: ConditionRequest) -> None:
-    older = far.stream(evaluate_condition, replace(wanted, n=0, seed=6), "me")
-    next(older)
-    far.call(inspect, asked, "me")
-    with pytest.raises(Cancelled):
-        list(older)
+    thread = threading.Thread(target=older)
+    thread.start()
+    time.sleep(0.5)
+    assert far.call(inspect, asked, "me").rollout.question == asked.prompt
+    thread.join()
+    assert ended == [Cancelled]
 
 
 def test_calls_and_streams_survive_an_actor_that_dies(far: RemoteWorkbench, near: Workbench, wanted: ConditionRequest) -> None:
-    request = replace(wanted, seed=7)
+    request, pid = replace(wanted, seed=7), far.call(process)
+    answered: list[int] = []
+    thread = threading.Thread(target=lambda: answered.append(far.call(slowly, poke=lambda: None)))
+    thread.start()
     found: list[SteeringEffect] = []
     for effect in far.stream(evaluate_condition, request, "me", poke=lambda: None):
         if not found:
-            os.kill(far.call(process), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         found.append(effect)
     assert_same(found[-1], list(near.stream(evaluate_condition, request, "me"))[-1])
-    killer = later(0.5, lambda: os.kill(pid, signal.SIGKILL)) if (pid := far.call(process)) else None
-    assert far.call(slowly, poke=lambda: None) != pid
-    assert killer is not None
-    killer.join()
-
-
-def slowly(held: Workbench, poke: Callable[[], None]) -> int:
-    for _ in range(20):
-        time.sleep(0.1)
-        poke()
-    return os.getpid()
+    thread.join()
+    assert len(answered) == 1 and answered[0] != pid
 
 
 def test_a_sweep_with_a_killed_and_a_silent_actor_equals_the_local_one(
@@ -212,18 +228,18 @@ def test_a_sweep_with_a_killed_and_a_silent_actor_equals_the_local_one(
     pids = [actors.call(place, process) for place in range(2)]
     done: list[int] = []
 
-    def kill_one(progress: Any) -> None:
+    def kill_one(progress: SweepProgress) -> None:
         done.append(progress.done)
         if len(done) == 1:
             os.kill(pids[0], signal.SIGKILL)
 
     stores = [Store(replace(near.settings, cache_dir=tmp_path / name)) for name in ("killed", "silent")]
     assert_same(sweep_by(actors, stores[0], request, kill_one).cells, expected.cells)
-    assert done == sorted(done) and done[-1] == len(done) > 4
+    assert done == list(range(1, len(done) + 1)) and len(done) > 4
     assert actors.call(0, process) != pids[0]
 
     monkeypatch.setattr(clusters, "PULSE_SECONDS", 0.2)
-    monkeypatch.setattr(clusters, "PATIENCE", 5.0)
+    monkeypatch.setattr(clusters, "PATIENCE", 10.0)
     os.kill(pids[1], signal.SIGSTOP)  # as if its machine were gone
     try:
         assert_same(sweep_by(actors, stores[1], request).cells, expected.cells)
