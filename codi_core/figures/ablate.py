@@ -57,7 +57,7 @@ def pass_curve(curve: PassCurve, groups: Sequence[str]) -> go.Figure:
                 )
     _laid_out(figure, 360)
     figure.update_xaxes(title="Latent passes", range=[-0.3, curve.passes + 0.3], dtick=1)
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03], zeroline=False)
     return figure
 
 
@@ -254,7 +254,7 @@ def importance_bars(found: PromptImportance, space: Space) -> go.Figure:
             mode="markers",
             name="mean latent in place",
             marker=reference,
-            customdata=[latent.reference_answer.strip() for latent in latents],
+            customdata=[plotly_text(latent.reference_answer.strip()) for latent in latents],
             hovertemplate="mean latent in place: %{y:+.3f} nats, answer %{customdata}<extra></extra>",
         ),
         row=1,
@@ -290,7 +290,7 @@ def _draws(latents: Sequence[LatentImportance]) -> go.Scatter:
         mode="markers",
         name="each draw",
         marker={"size": 4, "color": "#8a8d91", "opacity": 0.8},
-        customdata=[answer.strip() for latent in latents for answer in latent.answers],
+        customdata=[plotly_text(answer.strip()) for latent in latents for answer in latent.answers],
         hovertemplate="%{y:+.2f} nats, answer %{customdata}<extra></extra>",
     )
 

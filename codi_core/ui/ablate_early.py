@@ -94,7 +94,8 @@ def _verdict(curve: PassCurve) -> str:
     if none is None or curve.passes == 0:
         return said + "."
     gain = none.against
-    size = f"{100 * -gain.delta:+.1f} points ({100 * -gain.high:+.1f} to {100 * -gain.low:+.1f})"
+    worth, low, high = (f"{0.0 - 100 * change:+.1f}" for change in (gain.delta, gain.high, gain.low))  # never -0.0
+    size = f"{worth} points ({low} to {high})"
     return f"{said}, {none.accuracy.value:.1%} without any: the latents are worth {size}."
 
 

@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 from codi_core.cli import make_parser
 from codi_core.steering.methods import methods_of
 from tests.pages.conftest import Open
-from tests.pages.test_inspect_page import sent, words
+from tests.pages.test_inspect_page import sent
+from tests.pages.test_inspect_page import words as escaped
 
 SMALL = {"n": "64", "passes": "2"}
-MAP = {**SMALL, "experiment": "Every latent", "by": "zero", "spaces": ["z", "kv"]}
+MAP = {**SMALL, "experiment": "Every latent", "by": "zeros", "spaces": ["z", "KV slot"]}
 PROMPT = {"experiment": "One prompt", "passes": "2", "draws": "20"}
 LATENTS = {"questions": "100", "passes": "2"}
 
@@ -31,6 +32,10 @@ def finished(app: AppTest, label: str = "Run") -> AppTest:
         app.run()
     assert not app.exception
     return app
+
+
+def words(app: AppTest) -> str:
+    return escaped(app).replace("\\", "")
 
 
 def commands(app: AppTest) -> list[list[str]]:
@@ -82,13 +87,13 @@ def test_a_link_to_no_site_shows_one_there_is(open_page: Open, site: str) -> Non
 
 
 def test_means_from_the_evaluated_questions_are_refused(open_page: Open) -> None:
-    app = open_page("ablate", **{**MAP, "by": "mean", "set": "means"})
+    app = open_page("ablate", **{**MAP, "by": "mean latent", "set": "means"})
     assert not app.exception
     assert any("share" in error.value for error in app.error)
 
 
 def test_the_latents_of_one_prompt(open_page: Open) -> None:
-    app = finished(open_page("ablate", **PROMPT, space="kv"))
+    app = finished(open_page("ablate", **PROMPT, space="KV slot"))
     assert not app.error
     assert "Its own answer" in words(app)
     assert len(app.get("plotly_chart")) == 1 and len(app.dataframe[0].value) == 7
@@ -113,8 +118,8 @@ def test_latents_along_their_components(open_page: Open, colour: str) -> None:
     ("params", "method"),
     [
         ({"latents": "h", "at": "1"}, "hidden source=component coefficient=1 indices=1 space=h"),
-        ({"latents": "k", "at": "2"}, "kv source=component coefficient=1 indices=2 value_weight=0"),
-        ({"latents": "resid", "depth": "2", "at": "2"}, "hidden source=component coefficient=1 indices=2 space=resid layer=2"),
+        ({"latents": "K", "at": "2"}, "kv source=component coefficient=1 indices=2 value_weight=0"),
+        ({"latents": "residual", "depth": "2", "at": "2"}, "hidden source=component coefficient=1 indices=2 space=resid layer=2"),
     ],
 )
 def test_a_component_becomes_a_steering_vector(open_page: Open, params: dict[str, str], method: str) -> None:
@@ -129,7 +134,7 @@ def test_a_component_becomes_a_steering_vector(open_page: Open, params: dict[str
 
 
 def test_one_layer_has_no_steering_source(open_page: Open) -> None:
-    app = open_page("geometry", **LATENTS, latents="v", layer="1")
+    app = open_page("geometry", **LATENTS, latents="V", layer="1")
     assert not app.exception
     assert not links(app)
     assert any("no such steering source" in caption.value for caption in app.caption)
