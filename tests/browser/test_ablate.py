@@ -1,0 +1,47 @@
+"""Ablation in a browser: a map of replaced latents stops half-way and goes on; a cell, and a component, open on the Steer page."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import FIRST_PAGE
+
+
+def measured(page: Page) -> int:
+    found = re.search(r"(\d+) of \d+ replacements measured", page.get_by_text(re.compile("replacements measured")).first.inner_text())
+    assert found
+    return int(found[1])
+
+
+def test_a_map_is_stopped_goes_on_and_opens_on_the_steer_page(page: Page, address: str) -> None:
+    main = page.get_by_test_id("stMain")
+    page.goto(f"{address}/ablate?experiment=Every+latent&n=192&by=zeros&by=mean+latent&passes=3")
+    main.get_by_role("button", name="Run").click()
+    grid = page.get_by_role("grid", name=re.compile("^Latents replaced"))
+    expect(grid).to_be_visible(timeout=FIRST_PAGE)
+    main.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped; everything below is about these")).to_be_visible()
+    assert 0 < measured(page) < 18
+
+    main.get_by_role("button", name="Go on").click()
+    expect(main.get_by_role("button", name="Stop")).to_be_hidden(timeout=FIRST_PAGE)
+    page.get_by_role("gridcell", name=re.compile(r"^z2 · mean latent · KV slot:")).click()
+    expect(page.get_by_text("KV slot at index 2 ← mean latent")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"site=mean\.kv\.2"))
+
+    page.get_by_role("link", name="Open live on the Steer page").click()
+    expect(page.get_by_text("complete: 192 of 192 questions").or_(page.get_by_text("running: 192 of 192 questions"))).to_be_visible(
+        timeout=FIRST_PAGE
+    )
+    expect(page).to_have_url(re.compile("steer=replacement"))
+
+
+def test_a_component_is_steered_along(page: Page, address: str) -> None:
+    page.goto(f"{address}/geometry?questions=100&y=PC3&cosines=Difference+vectors")
+    expect(page.get_by_text("PC1 holds")).to_be_visible(timeout=FIRST_PAGE)
+    expect(page.get_by_role("grid", name="Cosines between difference vectors")).to_be_visible()
+    page.get_by_role("link", name=re.compile("Use PC1 of z as a steering vector at index 3")).click()
+    expect(page).to_have_url(re.compile("source"))
+    expect(page.get_by_text("Dose and response")).to_be_visible(timeout=FIRST_PAGE)
