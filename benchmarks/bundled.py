@@ -1,15 +1,17 @@
-"""``python -m benchmarks.bundled [MODEL …]``: evaluate the models that ship; writes docs/bundled-results.md and the stored evals.
+"""``python -m benchmarks.bundled [MODEL …]``: evaluate the shipped models; writes docs/bundled-results.md, the curves and the stored evals.
 
 The evals go to cache/bundled/evals, where the Model page finds them. What is stored already is not computed again.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
 from codi_core.evaluation.detection import aligned_detection
+from codi_core.figures.training import learning_curve
 from codi_core.problems.generate import seed_prompt, team_prompt
 from codi_core.services.detect import DetectRequest, detect
 from codi_core.services.evaluate import EvalReport, EvalRequest, evaluate
@@ -89,6 +91,13 @@ def _percent(share: Share) -> str:
     return f"{share.value:.1%} | {share.low:.1%} – {share.high:.1%}"
 
 
+def draw_curve(settings: Settings, model: str) -> None:
+    """The plot in docs/bundled-model.md."""
+    card = json.loads((settings.bundled_dir / "models" / model / "codi.json").read_text(encoding="utf-8"))
+    figure = learning_curve(card["curve"]).update_layout(template="plotly_white", width=900, margin={"l": 40})
+    (ROOT / "docs" / "img" / f"curve-{model}.png").write_bytes(figure.to_image("png", scale=1.5))
+
+
 def _show(name: str) -> OnProgress:
     def show(done: int, total: int) -> None:
         print(f"\r{name} {done:,} / {total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
@@ -99,6 +108,8 @@ def _show(name: str) -> OnProgress:
 def main() -> None:
     models = sys.argv[1:] or ["bundled", "bundled-steps"]
     settings = Settings.from_env()
+    for model in models:
+        draw_curve(settings, model)
     workbench, shipping = Workbench(settings), Workbench(replace(settings, cache_dir=settings.bundled_dir))
     lines = [line for model in models for line in section(shipping, workbench, model)]
     DOCUMENT.write_text(INTRO + "\n".join(lines) + "\n", encoding="utf-8")
