@@ -15,5 +15,5 @@ with shown_errors():
         eval_choice.describe(choice)
         spec, questions = calls.eval_set(choice.name, choice.n)
         st.caption(plain(data_page.condition(spec)))
-        data_page.overview(questions)
+        data_page.overview(spec, questions)
         data_page.browse(spec, questions)

@@ -19,5 +19,5 @@ if card is not None:
         with left:
             differences.column(view, report)
         with right:
-            differences.lengths(view, report)
+            differences.lengths(view, report, card)
         differences.cosines(view, report, card)

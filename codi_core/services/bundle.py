@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import io
@@ -150,7 +151,8 @@ def _model(model: ModelSpec) -> dict[str, Any]:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False).encode("utf-8-sig")
+    """All texts in quotes: one with a carriage return of its own would else end its row."""
+    return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode("utf-8-sig")
 
 
 def _json(value: Any) -> bytes:

@@ -10,25 +10,26 @@ import streamlit as st
 from codi_core.figures import data as figures
 from codi_core.types import EvalSetSpec, Question
 from codi_core.ui.errors import plain
-from codi_core.ui.export import export_menu
+from codi_core.ui.export import chart, export_menu
 
 
 def condition(spec: EvalSetSpec) -> str:
     return f"{spec.name} · {spec.n:,} questions · seed {spec.seed} · contents {spec.digest[:12]} · key {spec.key}"
 
 
-def overview(questions: tuple[Question, ...]) -> None:
+def overview(spec: EvalSetSpec, questions: tuple[Question, ...]) -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in figures.facts(questions).items())
         st.html(f'<dl class="facts">{rows}</dl>')
     with right:
-        st.plotly_chart(figures.answer_frequency(questions), key="answers", config={"displaylogo": False})
-    charts = {"lengths": figures.lengths(questions)}
+        chart(figures.answer_frequency(questions), key="answers", title="Answers", condition=condition(spec))
+    charts = {"lengths": ("Words in the questions", figures.lengths(questions))}
     if any(question.steps for question in questions):
-        charts = {"step-counts": figures.step_counts(questions), **charts}
-    for place, (key, figure) in zip(st.columns(len(charts), gap="large"), charts.items(), strict=True):
-        place.plotly_chart(figure, key=key, config={"displaylogo": False})
+        charts = {"step-counts": ("Reasoning steps", figures.step_counts(questions)), **charts}
+    for place, (key, (title, figure)) in zip(st.columns(len(charts), gap="large"), charts.items(), strict=True):
+        with place:
+            chart(figure, key=key, title=title, condition=condition(spec))
 
 
 def browse(spec: EvalSetSpec, questions: tuple[Question, ...]) -> None:

@@ -17,7 +17,7 @@ from codi_core.figures.text import position
 from codi_core.types import CellMeans, DetectionMap, LensReadings
 from codi_core.ui import calls, state
 from codi_core.ui.errors import plain
-from codi_core.ui.export import export_menu
+from codi_core.ui.export import chart, export_menu
 from codi_core.ui.heatgrid import heatgrid
 
 VIEWS = ("Values", "Token set", "Entropy", "Probability")
@@ -64,7 +64,7 @@ def show(readings: LensReadings, model: str) -> None:
                 heatgrid(panel, chosen=cell, flip=False, label=label, key=f"grid-{panel.name}", on_pick=state.write_cell, group="detect")
     with places[-1]:
         st.markdown(f"**{position(cell[0])} · layer {cell[1]}**" if view == "Values" else f"**Layer {cell[1]}**")
-        st.plotly_chart(shown.curve(*cell), key="curve", config={"displaylogo": False})
+        chart(shown.curve(*cell), key="detect-curve", title=f"{title}, {shown.panels[0].title(*cell)}", condition=condition(readings))
     for note in shown.notes:
         st.caption(plain(note))
 

@@ -22,7 +22,7 @@ from codi_core.steering.methods import Method, text_of
 from codi_core.steering.vectors import Difference, Sign
 from codi_core.types import Space
 from codi_core.ui import calls, state
-from codi_core.ui.export import export_menu
+from codi_core.ui.export import chart, export_menu
 from codi_core.ui.heatgrid import heatgrid
 from codi_core.ui.steer_state import MEANS_SETS
 
@@ -208,15 +208,16 @@ def _steer(view: View, pair: Pair, depth: int) -> None:
             st.page_link("pages/steer.py", label=words, icon=":material/tune:", query_params=query, width="content")
 
 
-def lengths(view: View, report: DifferenceReport) -> None:
+def lengths(view: View, report: DifferenceReport, card: ModelCard) -> None:
     pair, depth = chosen(view, report)
-    grid, at = report.grid, (*chosen(view, report)[0], depth)
+    grid, at = report.grid, (*pair, depth)
     st.markdown(f"**Layer {depth}**")
     st.caption(
         f"Length {grid.norms[at]:.3g} · cosine of its halves {grid.split_half[at]:.3f} · entropy {grid.entropy[at]:.2f} nats · "
         f"{grid.n:,} questions"
     )
-    st.plotly_chart(figures.profile(grid, pair, depth), key="difference-profile", config={"displaylogo": False})
+    title = f"Length and split-half cosine of {figures.arrow(pair)}"
+    chart(figures.profile(grid, pair, depth), key="difference-profile", title=title, condition=condition(card, report))
     st.caption(
         "In front the chosen pair, behind it all others. The halves share no story's numbers: a cosine near 1 is a stable direction."
     )

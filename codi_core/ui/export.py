@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+
+from codi_core.figures.stand_alone import stand_alone, traces_table
 
 _ONE_AT_A_TIME = threading.Lock()
 """A rendering starts a Chromium of ~300 MB."""
@@ -28,7 +31,7 @@ def export_menu(
     pictures = can_render()
     why = None if pictures else "Needs Chrome or Chromium on the server. The HTML file has a camera button that saves a PNG."
     files: list[tuple[str, str, str, Callable[[], Any], bool]] = [
-        ("Table (CSV)", "csv", "text/csv", lambda: pd.concat(tables()).to_csv(index=False).encode("utf-8-sig"), True),
+        ("Table (CSV)", "csv", "text/csv", lambda: table_csv(pd.concat(tables())), True),
         (
             "Values and condition (JSON)",
             "json",
@@ -53,6 +56,24 @@ def export_menu(
                 disabled=not possible,
                 help=None if possible else why,
             )
+
+
+def table_csv(table: pd.DataFrame) -> bytes:
+    """All texts in quotes: a token with a carriage return would else end its row."""
+    return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode("utf-8-sig")
+
+
+def chart(figure: go.Figure, *, key: str, title: str, condition: str) -> None:
+    """A chart with its own menu below. ``condition``: what made its numbers, all of which are in its lines and bars."""
+    st.plotly_chart(figure, key=key, config={"displaylogo": False})
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        export_menu(
+            f"codi-{key}",
+            lambda: stand_alone(figure, title, condition),
+            lambda: [traces_table(figure)],
+            lambda: {"title": title, "condition": condition, "table": traces_table(figure).to_dict(orient="records")},
+            key=f"export-{key}",
+        )
 
 
 def can_render() -> bool:

@@ -14,7 +14,7 @@ from codi_core.services.inspect import Inspection, InspectRequest
 from codi_core.types import TopToken, TrackedToken
 from codi_core.ui import calls, lens_choice, state
 from codi_core.ui.errors import plain, shown_errors
-from codi_core.ui.export import export_menu
+from codi_core.ui.export import chart, export_menu
 from codi_core.ui.heatgrid import heatgrid
 from codi_core.ui.lens_card import lens_card
 from codi_core.ui.lens_choice import LensChoice
@@ -212,7 +212,8 @@ def _trajectory(request: InspectRequest, lenses: LensChoice, cell: tuple[int, in
         if token.note:
             st.caption(plain(token.note))
     values = measured(inspection.grids[lens], measure, token)
-    st.plotly_chart(trajectories(values, measure, *cell), key="trajectory", config={"displaylogo": False})
+    title = f"{measure} of {short(token.text, 20)}" if measure in OF_A_TOKEN else measure
+    chart(trajectories(values, measure, *cell), key="trajectory", title=f"{title}, {lens} lens", condition=condition(inspection))
 
 
 def _followed(tracked: tuple[TrackedToken, ...], top: int) -> TrackedToken:

@@ -12,6 +12,7 @@ from codi_core.services.cards import ModelCard
 from codi_core.services.evaluate import EvalReport
 from codi_core.types import Floats, LensCard
 from codi_core.ui import words
+from codi_core.ui.export import chart
 from codi_core.ui.lens_card import lens_card
 
 
@@ -144,7 +145,8 @@ def training(card: ModelCard) -> None:
     curve = card.training.get("curve") or []
     with right:
         if curve:
-            st.plotly_chart(learning_curve(curve), key="curve", config={"displaylogo": False})
+            trained = f"{card.spec.name} · weights {card.spec.checkpoint[:8]} · key {card.key}"
+            chart(learning_curve(curve), key="learning-curve", title="Learning curve", condition=trained)
             with st.expander("The curve as a table"):
                 st.dataframe(pd.DataFrame(curve), hide_index=True)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from codi_core.figures.stand_alone import stand_alone
 from codi_core.figures.steer import dose_response, effects_table, share_bars
 from codi_core.figures.text import number
 from codi_core.services.effects import ConditionRequest
-from codi_core.steering.methods import all_zero
+from codi_core.steering.methods import all_zero, text_of
 from codi_core.types import Controls, SteeringEffect
 from codi_core.ui import state, steer_calls
 from codi_core.ui.errors import plain
+from codi_core.ui.export import export_menu
 from codi_core.ui.promptbox import replace_prompt
 from codi_core.ui.steer_state import Setup
 from codi_core.ui.steer_words import measured
@@ -143,12 +147,15 @@ class Panel:
 
     def _draw_curve(self, when: str) -> None:
         """More than once in a run, and an element's key cannot come again."""
-        dosed = self.unit is not None and self.unit > 0 and state.read("unit") == "dose"
-        axis = "Dose ‖αv‖ / ‖site‖" if dosed else "Coefficient α"
-        figure = dose_response(self.curve, self.alpha, self.span, self.unit if dosed and self.unit else 1.0, axis)
         with self.places.curve.container():
             st.markdown(f"**Dose and response** · coefficients visited: {len(self.curve)}")
-            st.plotly_chart(figure, key=f"steer-curve-{when}", config={"displaylogo": False})
+            st.plotly_chart(self._drawer()(), key=f"steer-curve-{when}", config={"displaylogo": False})
+
+    def _drawer(self) -> Callable[[], go.Figure]:
+        """Draws the curve as it is by then. An export does so outside of any script run, so the session is asked here."""
+        dosed = self.unit is not None and self.unit > 0 and state.read("unit") == "dose"
+        axis = "Dose ‖αv‖ / ‖site‖" if dosed else "Coefficient α"
+        return lambda: dose_response(self.curve, self.alpha, self.span, self.unit if dosed and self.unit else 1.0, axis)
 
     def _rest(self, latest: SteeringEffect) -> None:
         with self.places.rest:
@@ -158,13 +165,23 @@ class Panel:
                 st.button(label, icon=":material/timeline:", key="steer-fill-button", on_click=_fill, args=(self.request.key,))
             _flips(self.request, latest)
             with st.expander("The curve as a table"):
-                table = effects_table(self.curve)
-                st.dataframe(table, hide_index=True)
-                name = f"codi-dose-{latest.key}.csv"
-                st.download_button("Table (CSV)", table.to_csv(index=False).encode("utf-8-sig"), name, on_click="ignore", key="steer-csv")
-            if latest.done == latest.total:
-                self._bundle(latest)
+                st.dataframe(effects_table(self.curve), hide_index=True)
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                self._export(latest)
+                if latest.done == latest.total:
+                    self._bundle(latest)
             st.caption(plain(measured(self.request, latest)))
+
+    def _export(self, latest: SteeringEffect) -> None:
+        figure, condition = self._drawer(), measured(self.request, latest)
+        intervention = text_of(self.request.interventions)
+        export_menu(
+            f"codi-dose-{latest.key}",
+            lambda: stand_alone(figure(), intervention, condition),
+            lambda: [effects_table(self.curve)],
+            lambda: {"condition": condition, "intervention": intervention, "curve": effects_table(self.curve).to_dict(orient="records")},
+            key="export-dose",
+        )
 
     def _bundle(self, latest: SteeringEffect) -> None:
         st.download_button(

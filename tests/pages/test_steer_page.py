@@ -250,3 +250,15 @@ def test_what_is_drawn_as_reached_is_exactly_what_changes(workbench: Workbench, 
     for index in np.flatnonzero(area.cells.any(1)):
         assert changed[index].any(), "and every index inside does"
     assert replace(request, control_seed=1).key != request.key
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("tuned:all", "tuned:all"), ("tuned:none", "logit"), ("../x", "logit")])
+def test_the_grids_are_read_with_the_lens_of_the_url(open_page: Open, asked: str, shown: str) -> None:
+    app = open_page("steer", **SMALL, model="bundled-steps", **{"steer-lens": asked})
+    assert not app.exception
+    assert not app.error
+    labels = [grid["label"] for grid in sent(app, "heatgrid")]
+    assert [label for label in labels if label.endswith(" lens")] == [
+        f"{pane}: {shown} lens" for pane in ("Baseline", "Steered", "Difference")
+    ]
+    assert ("--lens tuned:all" in app.code[0].value) == (shown != "logit")
