@@ -680,7 +680,8 @@ def geometry(args: argparse.Namespace) -> None:
     if args.json:
         tables = {"components": component_table(found), "cosines": cosine_table(found)}
         facts = {"key": request.key, "means_key": found.means.key, "n": found.explained.n, "retained": found.retained}
-        _print_json({**facts, **{name: table.to_dict(orient="list") for name, table in tables.items()}})
+        known = {name: table.astype(object).where(table.notna(), None) for name, table in tables.items()}
+        _print_json({**facts, **{name: table.to_dict(orient="list") for name, table in known.items()}})
         return
     print(f"{found.space}: {found.dimensions} dimensions, n = {found.explained.n:,} questions of {found.means.eval_set.name}")
     print(component_table(found).drop(columns="n").to_string(index=False, float_format=lambda value: f"{value:.3f}"))

@@ -36,6 +36,11 @@ SHOTS = (
     Shot("steer", "steer?model=bundled-steps", "24 of 24 random directions", 1990),
     Shot("steer-dark", "steer?model=bundled-steps&beside=Random+control&by=Entropy", "24 of 24 random directions", 1990, "dark"),
     Shot("detect", "detect?model=bundled-steps&set=templates&n=192&value=step+1&cell=2.6", "192 of 192 questions", 900, press="Run"),
+    Shot("early-stop", "ablate?model=bundled-steps&set=bundled&lines=Steps", "the latents are worth", 1000, press="Run"),
+    Shot("ablate", "ablate?model=bundled-steps&experiment=Every+latent&set=bundled", "57 of 57 replacements measured", 1150, press="Run"),
+    Shot("ablate-prompt", "ablate?model=bundled-steps&experiment=One+prompt", "Answers with a latent replaced", 1250),
+    Shot("geometry", "geometry?model=bundled-steps", "Cosines between", 1700),
+    Shot("geometry-dark", "geometry?model=bundled-steps&colour=Step+value&within=true", "Cosines between", 1700, "dark"),
     Shot("data", "data?set=bundled", "Words in the question", 1250),
     Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1720),
 )

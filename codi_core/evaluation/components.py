@@ -46,14 +46,15 @@ def shuffled_shares(
     """Parallel analysis (Horn 1965) in the form of Buja & Eyuboglu 1992: shares ``[permutation component]`` explained when every
     coordinate is shuffled over the rows on its own, which keeps how far each spreads and breaks what they have in common.
     """
-    centred, rng = _centred(rows), np.random.default_rng(seed)
-    total, found = float(np.square(centred).sum()), []
+    exact, rng = _centred(rows), np.random.default_rng(seed)
+    total, found = float(np.square(exact).sum()), []
+    centred = exact.astype(np.float32)  # a null needs no more digits, and this takes most of the time
     for _ in range(permutations):
         if on_step:
             on_step()
         gram, _ = _gram(rng.permuted(centred, axis=0))
         found.append(eigh(gram, eigvals_only=True, subset_by_index=_largest(gram, most, centred))[::-1] / total)
-    return np.array(found)
+    return np.array(found, float)
 
 
 def retained(shares: Array, null: Array) -> int:
@@ -100,13 +101,13 @@ def _centred(rows: Latents) -> Array:
     return centred
 
 
-def _gram(centred: Array) -> tuple[Array, bool]:
+def _gram(centred: Latents) -> tuple[Latents, bool]:
     """The smaller of the two Gram matrices, and whether it is that of the rows: both have the same eigenvalues."""
     wide = centred.shape[1] > centred.shape[0]
     return (centred @ centred.T if wide else centred.T @ centred), wide
 
 
-def _largest(gram: Array, most: int, centred: Array) -> tuple[int, int]:
+def _largest(gram: Latents, most: int, centred: Latents) -> tuple[int, int]:
     """Places of the ``most`` largest eigenvalues; centred rows have one fewer than there are."""
     size = len(gram)
     return max(size - most, 1 if centred.shape[0] == size and size > 1 else 0), size - 1

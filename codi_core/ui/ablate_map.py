@@ -140,9 +140,10 @@ def _show(found: AblationMap, request: AblateRequest, choice: EvalChoice, card: 
 def _legend(found: AblationMap) -> str:
     baseline = next(iter(found.effects.values())).baseline
     unsteered = f"Unsteered {baseline.value:.1%} right ({baseline.low:.1%} to {baseline.high:.1%}), n = {baseline.n:,}."
-    marks = f"∗ stands out of all {len(found.effects)} measured: clustered p, false discovery rate 5 % (Benjamini–Hochberg)."
-    refused = f"– : z and h of index {found.passes} are computed but never consumed, so replacing them would change nothing."
-    return plain(" ".join([unsteered, marks, *([refused] if found.refused else [])]))
+    count = f"{len(found.effects)} of {len(found.sites)} replacements measured."
+    marks = "∗ stands out of them: clustered p, false discovery rate 5 % (Benjamini–Hochberg)."
+    refused = f"– z and h of index {found.passes} are computed but never consumed, so replacing them would change nothing."
+    return plain(" ".join([unsteered, count, marks, *([refused] if found.refused else [])]))
 
 
 def _blank(found: AblationMap) -> list[AblationSite]:

@@ -19,7 +19,7 @@ from tests.checkpoints import FIXTURES
 
 FIXTURE = FIXTURES / "llama-cywinski"
 MODEL = ["--model", str(FIXTURE / "checkpoint"), "--base", str(FIXTURE / "base"), "--lora-alpha", "2"]
-COMMANDS = ["info", "selfcheck", "rollout", "lens", "eval", "detect", "train", "train-lens"]
+COMMANDS = ["info", "selfcheck", "rollout", "lens", "eval", "detect", "ablate", "geometry", "train", "train-lens"]
 
 
 @pytest.fixture(autouse=True)
