@@ -209,6 +209,9 @@ def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--randoms", type=_whole, default=20, metavar="N", help="random directions a site and coefficient (default 20)")
     parser.add_argument("--shuffled", type=_whole, default=4, metavar="N", help="differences of shuffled steps, likewise (default 4)")
     parser.add_argument("--means-n", type=_whole, metavar="N", help="questions behind the means (default: the preset's; 0 = all)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="CELL", help="VARIANT:A:B:INDEX:COEFFICIENT instead of the grid; may be repeated"
+    )
     _executor_arguments(parser)
     _model_arguments(parser)
     _json_argument(parser)
@@ -573,7 +576,7 @@ def detect(args: argparse.Namespace) -> None:
 
 def sweep(args: argparse.Namespace) -> int:
     """Run every condition of a grid on an eval set; run the same command again to resume"""
-    from codi_core.services.sweeps import SweepRequest
+    from codi_core.services.sweeps import SweepRequest, chosen_of
 
     with _workbench(args) as bench:
         request = SweepRequest(
@@ -586,6 +589,7 @@ def sweep(args: argparse.Namespace) -> int:
             randoms=args.randoms,
             shuffled=args.shuffled,
             means_n=args.means_n,
+            only=tuple(map(chosen_of, args.only)),
         )
         return _sweep(args, bench, request, "")
 
@@ -601,8 +605,10 @@ def confirm(args: argparse.Namespace) -> int:
 
 def _sweep(args: argparse.Namespace, bench: Workbench, request: SweepRequest, words: str) -> int:
     """``words`` on how its cells were chosen."""
-    from codi_core.services.sweeps import sweep as run
+    from codi_core.services.cluster_sweep import sweep_on_cluster
+    from codi_core.services.sweeps import sweep as sweep_here
 
+    run = sweep_on_cluster if bench.settings.backend == "ray" else sweep_here
     try:
         table = run(bench, request, _sweep_progress(args))
     except SweepError as error:

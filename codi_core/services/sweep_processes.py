@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -46,8 +47,7 @@ def run_in_processes(job: Job, workers: int, tally: Tally) -> None:
     finally:
         _stop([process for process, _ in started])
     _look(job, tally, before)
-    if not complete(store, job.spec):
-        _blame(job, tally, started)
+    _hear(job, tally, started)
 
 
 def _threads(wanted: int, workers: int) -> int:
@@ -60,20 +60,20 @@ def _look(job: Job, tally: Tally, before: set[int]) -> None:
             tally.done(unit, new=unit.number not in before)
 
 
-def _blame(job: Job, tally: Tally, started: list[tuple[BaseProcess, Connection]]) -> None:
-    """Say of every unit without a part why there is none."""
-    reasons: dict[int, str] = {}
-    ends = []
+def _hear(job: Job, tally: Tally, started: list[tuple[BaseProcess, Connection]]) -> None:
+    """What the processes did, and of every unit without a part why there is none."""
+    store, reasons, ends = job.workbench.store, dict[int, str](), list[str]()
     for process, ours in started:
-        if ours.poll():
-            try:
-                reasons |= ours.recv()
-            except EOFError:
-                ends.append(f"a process ended with exit code {process.exitcode}")
+        try:
+            said: _Said = ours.recv()
+            reasons |= said.failures
+            tally.computed += said.computed
+            ends += [said.error] if said.error else []
+        except EOFError:  # killed
+            ends.append(f"a process ended with exit code {process.exitcode}")
     for unit in tally.units:
-        if job.workbench.store.find(PARTS, unit.key) is None:
-            reason = reasons.get(unit.number) or reasons.get(-1) or "; ".join(dict.fromkeys(ends)) or "its process ended"
-            tally.failed(unit, reason)
+        if store.find(PARTS, unit.key) is None and not complete(store, job.spec):
+            tally.failed(unit, reasons.get(unit.number) or "; ".join(dict.fromkeys(ends)) or "its process ended")
 
 
 def _stop(processes: list[BaseProcess]) -> None:
@@ -89,7 +89,17 @@ def _stop(processes: list[BaseProcess]) -> None:
 # In the other processes
 
 
-def _work(settings: Settings, models: Mapping[str, ModelRequest], request: SweepRequest, parent: int, failures: Connection) -> None:
+@dataclass(frozen=True)
+class _Said:
+    """The last words of a process."""
+
+    computed: list[int] = field(default_factory=list)
+    failures: dict[int, str] = field(default_factory=dict)
+    error: str = ""
+    """Why it could do nothing at all."""
+
+
+def _work(settings: Settings, models: Mapping[str, ModelRequest], request: SweepRequest, parent: int, theirs: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all processes of a terminal; the first one ends the others
     set_threads(settings.threads)
     bench = Workbench(settings, models)
@@ -97,9 +107,9 @@ def _work(settings: Settings, models: Mapping[str, ModelRequest], request: Sweep
         job = look_up(bench, request)
         tally = Tally(job.spec, None)
         run_units(bench.store, job.spec, lambda unit: _compute(job, unit, parent), tally)
-        failures.send(dict(tally.failures))
+        theirs.send(_Said(tally.computed, dict(tally.failures)))
     except CodiError as error:
-        failures.send({-1: f"{type(error).__name__}: {error}"})
+        theirs.send(_Said(error=f"{type(error).__name__}: {error}"))
     finally:
         bench.close()
 

@@ -25,7 +25,7 @@ from codi_core.steering.rows import Directions
 from codi_core.store import Store
 from codi_core.sweeps import table as tables
 from codi_core.sweeps.local import Report, Tally, run_sweep, run_units
-from codi_core.sweeps.presets import sweep_preset
+from codi_core.sweeps.presets import VARIANTS, sweep_preset
 from codi_core.sweeps.spec import Axes, Chosen, SweepSpec
 from codi_core.sweeps.units import SWEEPS, Part, Unit, compute_unit
 from codi_core.types import MeansSpec, Question, RolloutConfig, ScoredRun, SweepTable
@@ -278,7 +278,25 @@ def sweep_command(request: SweepRequest) -> str:
     for name in ("n", "seed", "passes", "randoms", "shuffled", "means_n"):
         if getattr(request, name) != SweepRequest.__dataclass_fields__[name].default:
             words += [f"--{name.replace('_', '-')}", str(getattr(request, name))]
+    words += [word for one in request.only for word in ("--only", ":".join(map(str, one)))]
     return shlex.join(["python", "-m", "codi_core", "sweep", *words])
+
+
+def chosen_of(text: str) -> Chosen:
+    """A cell as on the command line: ``kv-corrected:2:4:5:0.5``. Raises InputError for what cannot be read."""
+    try:
+        variant, a, b, index, coefficient = text.split(":")
+        chosen = variant, int(a), int(b), int(index), float(coefficient)
+    except ValueError:
+        raise InputError(f"'{text:.80}' is no cell: write VARIANT:A:B:INDEX:COEFFICIENT, as in kv-corrected:2:4:5:0.5.") from None
+    if variant not in VARIANTS:
+        raise InputError(f"Unknown variant '{variant:.80}': choose {', '.join(_variant_names())}.")
+    return chosen
+
+
+def _variant_names() -> list[str]:
+    """Those of layers and depths by one example each."""
+    return [name for name in VARIANTS if not name.startswith(("layer-", "resid-")) or name in ("layer-0", "resid-1-stop")]
 
 
 # Once more
