@@ -240,6 +240,7 @@ def notebook(*cells: tuple[str, str]) -> bytes:
 
 _INTACT = f'''import hashlib
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
