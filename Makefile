@@ -9,9 +9,14 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Where torch comes from: PyTorch's CPU builds, or PyPI's (with CUDA) where there is an NVIDIA GPU. Empty: whatever pip finds by itself.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
 
+# Questions of the sweeps that ship: all of them together stay below 20 MB.
+SWEEP_N     ?= 1000
+FACTORIAL_N ?= 500
+SELECT_N    ?= 500
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench shots image chromium
+.PHONY: help run test check bench sweeps shots image chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +35,9 @@ check: $(VENV)/.dev ## lint, format, types, import order
 
 bench: $(VENV)/.dev ## the numbers of docs/performance.md
 	$(BIN)/python -m benchmarks
+
+sweeps: $(VENV)/.dev ## the sweeps that ship in cache/bundled/sweeps (hours; interrupted, it goes on)
+	$(BIN)/python -m benchmarks.grids --n $(SWEEP_N) --n-factorial $(FACTORIAL_N) --n-select $(SELECT_N)
 
 shots: $(VENV)/.dev chromium ## the screenshots in docs/img
 	$(BIN)/python -m tests.shots
