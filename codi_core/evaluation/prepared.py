@@ -46,6 +46,8 @@ KEPT_SHARE = 0.4
 """Of the free memory, for prompts kept between conditions; those of a larger eval set are prefilled again each time."""
 ANSWER_SLOTS = 6
 """Slots a cache starts with for eot and the answer; it grows when they do not suffice."""
+TEXTS_KEPT = 50_000
+"""Different answers whose text is remembered: strong pushes of a large grid give ever new ones."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,8 @@ class PreparedSet:
 
     def _text(self, ids: tuple[int, ...]) -> tuple[str, float | None]:
         if ids not in self._texts:
+            if len(self._texts) >= TEXTS_KEPT:
+                self._texts.clear()
             text = self.engine.model.decode(list(ids))
             self._texts[ids] = text, parse_number(text)
         return self._texts[ids]

@@ -180,7 +180,7 @@ def max_statistic(differences: npt.ArrayLike, clusters: Clusters, permutations: 
     """
     values = np.asarray(differences, float)
     kinds = [_sums(values, labels) for labels in _informative(clusters) or [np.arange(len(values))]]
-    sums = max(kinds, key=lambda own: float((own**2).sum()) * len(own) / (len(own) - 1))
+    sums = max(kinds, key=lambda own: float((own**2).sum()) * len(own) / max(len(own) - 1, 1))
     length = np.sqrt((sums**2).sum(0))  # flips leave it as it is
     scaled = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], (permutations, len(sums)))

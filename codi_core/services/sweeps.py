@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,15 +187,19 @@ def confirm_request(
     """What tests the winners of a stored sweep on other questions, and how they were chosen. No ``key``: the newest sweep on the split
     ``select`` of the model of the settings.
 
-    Raises InputError when there is no such sweep or it was made on the same questions, ArtifactError when it cannot be read.
+    Raises InputError when there is no such sweep or it was made on the same questions, ModelError when it was made with another checkpoint,
+    ArtifactError when it cannot be read.
     """
     model, store = workbench.settings.model, workbench.store
+    installed = workbench.run(lambda check: workbench.engine(model).model.spec.key, "confirm")
     if key is None:
-        selected = [table for table in stored_sweeps(store) if table.eval_set.name == "select" and table.model_name == Path(model).name]
+        selected = [table.key for table in stored_sweeps(store) if (table.eval_set.name, table.model_key) == ("select", installed)]
         if not selected:
             raise InputError(f"No sweep of {model} on select is stored: run `sweep --model {model} --preset … --eval-set select` first.")
-        key = selected[0].key
+        key = selected[0]
     table = read_sweep(store, key)
+    if table.model_key != installed:
+        raise ModelError(f"Sweep {key} was made with the checkpoint {table.model_key}; '{model}' is {installed} now: sweep again.")
     if table.eval_set.name == eval_set:
         raise InputError(f"The sweep was made on {eval_set}, too: what was chosen there cannot be confirmed there. Name another eval set.")
     chosen, words = winners(table)

@@ -35,7 +35,7 @@ from codi_core.sweeps.units import CELLS, ROWS, SCHEMA, SWEEPS, claim, drop_part
 from codi_core.types import Question, SweepTable
 
 ROW_GROUP = 64_000
-"""Rows written, and read, at a time."""
+"""Rows that are written, and read, together; a few more where a unit is not cut."""
 REFUSED = "refused.json"
 COLUMNS_AT_ONCE = 128
 """Conditions whose bootstrap replicates are in memory together."""
@@ -63,7 +63,7 @@ def seal(store: Store, spec: SweepSpec, questions: Sequence[Question]) -> bool:
             with store.write(SWEEPS, spec) as folder:
                 with rows_writer(folder / ROWS) as writer:
                     for rows in _gathered(_parts(store, spec, doses)):
-                        writer.write_table(rows, row_group_size=ROW_GROUP)
+                        writer.write_table(rows, row_group_size=len(rows))
                         place, number = rows["place"].to_numpy(), rows["number"].to_numpy()
                         correct[number, place] = rows["outcome"].to_numpy() == "correct"
                         margin[number, place] = rows["margin"].to_numpy()

@@ -209,10 +209,11 @@ def test_a_disk_that_takes_nothing(bench: Workbench, request_: SweepRequest) -> 
     assert len(sweep(bench, request_).cells) > len(FEW)
 
 
-def test_confirmed_on_other_questions(bench: Workbench, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_confirmed_on_other_questions(open_bench: Callable[..., Workbench], folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = open_bench(model=folder)
     words = ["--model", folder, "--cache-dir", str(bench.settings.cache_dir), "--device", "cpu", "--workers", "1", "--n", "6"]
     with pytest.raises(InputError, match="No sweep of"):
-        confirm_request(Workbench(replace(bench.settings, model=folder)), None)
+        confirm_request(bench, None)
     selected = sweep(bench, SweepRequest(folder, "corrected-kv", "select", 6, randoms=1, means_n=8, only=(("kv-corrected", 1, 2, 3, 1.0),)))
     assert main(["confirm", *words, "--randoms", "2", "--shuffled", "0", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
