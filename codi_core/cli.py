@@ -662,13 +662,15 @@ def _ablations(args: argparse.Namespace, bench: Workbench) -> Iterator[tuple[Pas
     elif args.prompt is not None:
         if len(kinds) > 1:
             raise InputError("With --prompt one kind of replacement is drawn: give --by once.")
-        drawn = (kinds[0] if kinds else "resample", args.draws, args.draw_seed, spaces)
-        request = services.ImportanceRequest(model, args.prompt, *drawn, _means_request(args), args.passes)
+        by: Any = kinds[0] if kinds else "resample"
+        request = services.ImportanceRequest(model, args.prompt, by, args.draws, args.draw_seed, spaces, _means_request(args), args.passes)
         for latents in services.importance(bench, request, "ablate"):
             yield latents, len(latents.latents), latents.total
     else:
-        how = (_means_request(args), args.passes, args.draw_seed, args.overlap)
-        for sites in services.ablate(bench, services.AblateRequest(model, kinds or ("mean",), spaces, *asked, *how), "ablate"):
+        wanted = services.AblateRequest(
+            model, kinds or ("mean",), spaces, *asked, _means_request(args), args.passes, args.draw_seed, args.overlap
+        )
+        for sites in services.ablate(bench, wanted, "ablate"):
             yield sites, int(sites.done), len(sites.sites)
 
 

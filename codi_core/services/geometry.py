@@ -115,7 +115,7 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
     first = _first_half(clusters[0])
     halves = [latents[half].mean(0, dtype=np.float64) for half in (first, ~first)]
     both = [means, *halves]
-    centroids = (np.asarray(each, np.float32) for each in (scores.mean(0), *bootstrap_interval(scores, clusters)))
+    low, high = bootstrap_interval(scores, clusters)
     return LatentGeometry(
         means=samples.spec,
         space=request.space,
@@ -124,7 +124,7 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
         questions=samples.questions,
         dimensions=dimensions,
         scores=scores.astype(np.float32),
-        centroids=CellMeans(*centroids, count),
+        centroids=CellMeans(scores.mean(0).astype(np.float32), low.astype(np.float32), high.astype(np.float32), count),
         explained=components.variance_shares(np.square(scores[:, 1:]).sum(1), _spread(placed[:, 1:])[:, None], clusters),
         by_index=_between(scores[:, 1:], clusters),
         null=null.astype(np.float32),

@@ -17,8 +17,8 @@ Work = Callable[[Poke], Iterator[Value]]
 """Better and better values; the poke raises Cancelled when nobody wants them any more."""
 KEPT = 4
 """Runs of a purpose that a session remembers."""
-ABANDONED_SECONDS = 30.0
-"""A run whose page nobody looks at any more stops after this long."""
+ABANDONED_SECONDS = 120.0
+"""A run whose page nobody looks at any more stops after this long: many times what a busy browser takes to ask again."""
 REPAINT_SECONDS = 1.5
 
 
