@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
+from codi_core.problems.evalsets import load_eval_set
 from codi_core.steering.methods import text_of
+from codi_core.store import Store, save_json, save_parquet
 from codi_core.sweeps.presets import SWEEPS
 from codi_core.sweeps.spec import Axes, Cell, SweepSpec
-from codi_core.types import EvalSetSpec, MeansSpec, ModelSpec, RolloutConfig, SweepTable
+from codi_core.sweeps.table import REFUSED, cells_of, read_table
+from codi_core.sweeps.units import CELLS, ROWS, SCHEMA, rows_writer
+from codi_core.sweeps.units import SWEEPS as KIND
+from codi_core.types import EvalSetSpec, MeansSpec, ModelSpec, Question, RolloutConfig, SweepTable
 
 MODEL = ModelSpec("made-up", "0" * 64, "float32", "answer-only", "none")
 LAYERS = 6
@@ -19,29 +26,26 @@ Change = Callable[[Cell], float]
 """A cell → its difference of accuracy."""
 
 
-def spec(preset: str = "post-kv", n: int = 1_000, passes: int = 6, **axes: Any) -> SweepSpec:
-    row = SWEEPS[preset]
+def spec(
+    preset: str = "post-kv", n: int = 1_000, passes: int = 6, model: ModelSpec = MODEL, on: str = "templates", **axes: Any
+) -> SweepSpec:
+    row, passes = SWEEPS[preset], 6
     given: dict[str, Any] = {
         "variants": row.variants(LAYERS),
         "pairs": row.pairs(passes),
         "indices": row.indices(passes),
         "coefficients": row.coefficients,
     }
-    means = MeansSpec(MODEL.key, EvalSetSpec(*row.means[:2], 0, "m" * 64), row.means[2], passes)
+    means = MeansSpec(model.key, EvalSetSpec(*row.means[:2], 0, "m" * 64), row.means[2], passes)
     rollout = RolloutConfig(passes)
-    return SweepSpec(preset, MODEL, EvalSetSpec("templates", n, 0, "d" * 64), rollout, means, row.overlap, Axes(**{**given, **axes}))
+    return SweepSpec(preset, model, EvalSetSpec(on, n, 0, "d" * 64), rollout, means, row.overlap, Axes(**{**given, **axes}))
 
 
 def table(spec: SweepSpec, change: Change = lambda cell: 0.0, noise: float = 0.004, base: float = 0.6) -> SweepTable:
     """Differences are ``change`` and, for random directions, nothing, both with noise; every p follows from them."""
     rng = np.random.default_rng(0)
     rows = [_row(cell, change(cell) if cell.role == "cell" else 0.0, rng, noise, base, spec) for cell in spec.cells()]
-    cells = pd.DataFrame(rows)
-    for row in rows:
-        own = cells[(cells["variant"] == row["variant"]) & (cells["index"] == row["index"]) & cells["role"].isin(["random", "shuffled"])]
-        band = own[own["coefficient"] == abs(row["coefficient"])]
-        for name, column in (("percentile", "delta"), ("margin_percentile", "margin")):
-            row[name] = 100 * float((band[column] < row[column]).mean()) if row["role"] == "cell" and len(band) else np.nan
+    _rank(rows)
     title = SWEEPS[spec.name].title if spec.name in SWEEPS else spec.name
     return SweepTable(
         key=spec.key,
@@ -58,6 +62,51 @@ def table(spec: SweepSpec, change: Change = lambda cell: 0.0, noise: float = 0.0
         cells=pd.DataFrame(rows),
         refused=spec.refused(),
     )
+
+
+def store_made_up(store: Store, spec: SweepSpec, change: Change = lambda cell: 0.0, base: float = 0.6) -> SweepTable:
+    """A stored sweep without a model: real questions and statistics, answers by lot."""
+    questions = load_eval_set(spec.eval_set.name, spec.eval_set.n, spec.eval_set.seed)[1]
+    rng, cells = np.random.default_rng(0), spec.cells()
+    luck, churn = rng.random((len(questions), 1)), rng.normal(0, 0.03, (len(questions), len(cells)))
+    share = np.array([base * cell.condition.passes / spec.rollout.passes + change(cell) for cell in cells])
+    quiet = np.array([cell.role == "baseline" for cell in cells])
+    correct = luck + np.where(quiet, 0, churn) < share
+    margin = (share + np.where(quiet, 0, churn)).astype(np.float16)
+    doses = pd.DataFrame({"dose": np.nan, "dose_k": 0.3, "dose_v": 0.2}, index=range(len(cells)))
+    with store.write(KIND, spec) as folder:
+        with rows_writer(folder / ROWS) as writer:
+            writer.write_table(pa.Table.from_pandas(_answers(questions, correct, margin), SCHEMA, preserve_index=False))
+        save_parquet(folder / CELLS, pd.concat([cells_of(spec, questions, correct, margin), doses], axis=1))
+        save_json(folder / REFUSED, list(spec.refused()))
+    return read_table(store, spec.key)
+
+
+def _answers(questions: Sequence[Question], correct: npt.NDArray[np.bool_], margin: npt.NDArray[np.float16]) -> pd.DataFrame:
+    number, place = (axis.T.ravel() for axis in np.indices(correct.shape))
+    right = correct.T.ravel()
+    return pd.DataFrame(
+        {
+            "place": place.astype(np.int16),
+            "number": number.astype(np.int32),
+            "outcome": np.where(right, "correct", "wrong"),
+            "answer": [f" {questions[n].gold + (not ok):g}" for n, ok in zip(number, right, strict=True)],
+            "p_gold": np.float16(0.5),
+            "margin": margin.T.ravel(),
+        }
+    )
+
+
+def _rank(rows: list[dict[str, Any]]) -> None:
+    """Percentiles of cells among the controls of their variant, index and size of the coefficient."""
+    bands: dict[tuple[str, int, float], list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["role"] in ("random", "shuffled"):
+            bands.setdefault((row["variant"], row["index"], row["coefficient"]), []).append(row)
+    for row in rows:
+        band = bands.get((row["variant"], row["index"], abs(row["coefficient"])), []) if row["role"] == "cell" else []
+        for name, column in (("percentile", "delta"), ("margin_percentile", "margin")):
+            row[name] = 100 * sum(one[column] < row[column] for one in band) / len(band) if band else np.nan
 
 
 def _row(cell: Cell, change: float, rng: np.random.Generator, noise: float, base: float, spec: SweepSpec) -> dict[str, Any]:

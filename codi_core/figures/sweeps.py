@@ -86,8 +86,10 @@ class Grid:
         own = cells[cells["variant"] == variant]
         self.variant, self.reading = variant, reading
         self.rows: dict[Key, Row] = {}
-        for row in own[own["role"] == "cell"].to_dict("records"):
-            self.rows[int(row["a"]), int(row["b"]), int(row["index"]), float(row["coefficient"])] = {str(k): v for k, v in row.items()}
+        steered = own[own["role"] == "cell"]
+        for values in zip(*(steered[name].tolist() for name in steered.columns), strict=True):
+            row = dict(zip(map(str, steered.columns), values, strict=True))
+            self.rows[int(row["a"]), int(row["b"]), int(row["index"]), float(row["coefficient"])] = row
         self.controls = own[own["role"].isin(["random", "shuffled"])]
 
     @property
