@@ -20,8 +20,11 @@ page = st.navigation(
         st.Page("pages/differences.py", title="Differences", icon=":material/difference:"),
         st.Page("pages/ablate.py", title="Ablate", icon=":material/content_cut:"),
         st.Page("pages/geometry.py", title="Geometry", icon=":material/scatter_plot:"),
+        st.Page("pages/heatmaps.py", title="Heatmaps", icon=":material/grid_on:"),
+        st.Page("pages/claims.py", title="Claims", icon=":material/fact_check:"),
         st.Page("pages/data.py", title="Data", icon=":material/dataset:"),
         st.Page("pages/model.py", title="Model", icon=":material/memory:"),
+        st.Page("pages/tour.py", title="Tour", icon=":material/tour:"),
     ],
     position="top",
 )
