@@ -41,7 +41,7 @@ SHOTS = (
     Shot("ablate-prompt", "ablate?model=bundled-steps&experiment=One+prompt", "Answers with a latent replaced", 1250),
     Shot("geometry", "geometry?model=bundled-steps", "Cosines between", 1700),
     Shot("geometry-dark", "geometry?model=bundled-steps&colour=Step+value&within=true", "Cosines between", 1700, "dark"),
-    Shot("differences", "differences?model=bundled-steps&pair=2.4&at=4", "Most like", 1900),
+    Shot("differences", "differences?model=bundled-steps&pair=2.4&difference-layer=4", "Most like", 1900),
     Shot("differences-dark", "differences?model=bundled-steps&difference-lens=tuned:all&difference-by=Length", "Most like", 1900, "dark"),
     Shot("tour", "tour", "What is left of the claims", 1350),
     Shot("data", "data?set=bundled", "Words in the question", 1250),

@@ -160,17 +160,17 @@ def _source(view: View, panel: Panel, a: int, cell: tuple[int, int] | None, lege
 
 
 def chosen(view: View, report: DifferenceReport) -> tuple[Pair, int]:
-    """`pair=2.4` and the layer `at=5` in the URL; the first pair and the output when absent or outside the grid."""
+    """`pair=2.4` and `difference-layer=5` in the URL; the first pair and the output when absent or outside the grid."""
     depths = report.grid.norms.shape[2]
     a, _, b = state.read("pair").partition(".")
     pair = (int(a), int(b)) if {a, b} <= {str(index) for index in view.indices} and a != b else FIRST_PAIR
-    given = state.read("at")
+    given = state.read("difference-layer")
     return pair, int(given) if given in {str(depth) for depth in range(depths)} else depths - 1
 
 
 def write_pair(pair: Pair, depth: int) -> None:
     state.write("pair", f"{pair[0]}.{pair[1]}")
-    state.write("at", str(depth))
+    state.write("difference-layer", str(depth))
 
 
 def column(view: View, report: DifferenceReport) -> None:

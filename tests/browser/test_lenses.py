@@ -39,7 +39,7 @@ def test_a_difference_is_chosen_and_steered_with(page: Page, address: str) -> No
     column.get_by_role("gridcell", name=re.compile(r"^B 6 · layer 3:")).click()
     expect(page.get_by_role("heading", name="1 → 6: mean 6 − mean 1")).to_be_visible()
     expect(page).to_have_url(re.compile(r"pair=1\.6"))
-    expect(page).to_have_url(re.compile("at=3"))
+    expect(page).to_have_url(re.compile("difference-layer=3"))
     page.get_by_role("link", name="after block 3").click()
     expect(page).to_have_url(re.compile(r"/steer\?.*a%3D1\+b%3D6"))
     expect(page.locator(".st-key-pane-steered")).to_contain_text("coefficient 1")

@@ -41,10 +41,9 @@ def test_the_state_comes_from_the_url(open_page: Open) -> None:
     app = open_page(
         "differences",
         pair="5.0",
-        at="1",
         flip="true",
         **N,
-        **{"difference-zero": "true", "difference-sign": "A-B", "cosine-space": "resid"},
+        **{"difference-layer": "1", "difference-zero": "true", "difference-sign": "A-B", "cosine-space": "resid"},
     )
     assert not app.exception
     assert not app.error
@@ -56,7 +55,9 @@ def test_the_state_comes_from_the_url(open_page: Open) -> None:
     assert len(drawn["Cosines between differences, resid"]["columns"]) == 21
 
 
-@pytest.mark.parametrize("params", [{"pair": "2.2"}, {"pair": "9.1"}, {"pair": "<b>"}, {"at": "99"}, {"means-n": "7"}, {"means": "/etc"}])
+@pytest.mark.parametrize(
+    "params", [{"pair": "2.2"}, {"pair": "9.1"}, {"pair": "<b>"}, {"difference-layer": "99"}, {"means-n": "7"}, {"means": "/etc"}]
+)
 def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str, str]) -> None:
     app = open_page("differences", **(N | params))
     assert not app.exception
@@ -65,7 +66,10 @@ def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str,
 
 
 def test_the_links_steer_with_what_is_read(open_page: Open) -> None:
-    links = [json.loads(json.dumps(e.proto.query_string)) for e in open_page("differences", pair="3.5", at="2", **N).get("page_link")]
+    links = [
+        json.loads(json.dumps(e.proto.query_string))
+        for e in open_page("differences", pair="3.5", **{"difference-layer": "2"}, **N).get("page_link")
+    ]
     assert links and all("means-n=100" in link for link in links)
     from urllib.parse import parse_qs
 
