@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import layout, steer_style, sweep_cell, sweep_choice, sweep_views, sweep_words
+from codi_core.ui import layout, steer_style, sweep_bundle, sweep_cell, sweep_choice, sweep_views, sweep_words
 from codi_core.ui.errors import plain, shown_errors
 
 layout.require_app("pages/heatmaps.py")
@@ -22,5 +22,10 @@ with shown_errors():
         with shown_errors():
             sweep_cell.below(choice)
         st.caption(plain(sweep_words.condition(choice.table)))
+        bundles = st.container(horizontal=True, gap="small")
+        with bundles:
+            sweep_bundle.of_sweep(choice)
         with buttons, shown_errors():
             sweep_cell.live(choice, model)
+        with bundles, shown_errors():
+            sweep_bundle.of_cell(choice, model)

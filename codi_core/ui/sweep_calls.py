@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from codi_core.services.bundle import bundle_sweep
 from codi_core.services.claims import Evidence, Family, Finding, evidence, findings_of
 from codi_core.services.effects import Flip
 from codi_core.services.sweeps import Agreement, cell_questions, recheck, stored_sweeps
@@ -29,6 +31,12 @@ def changed(table: SweepTable, place: int, standard: bool) -> tuple[tuple[Flip, 
     """Questions that a condition fixed, and those it broke."""
     found: Any = _changed(table.key, place, standard, table)
     return found  # type: ignore[no-any-return]
+
+
+def bundler(table: SweepTable) -> Callable[[], bytes]:
+    """Makes the .zip when its button is pressed, which is outside of any script run."""
+    bench = workbench()
+    return lambda: bench.call(bundle_sweep, table.key)[1]
 
 
 def again(table: SweepTable, place: int, n: int, model: str) -> Agreement:

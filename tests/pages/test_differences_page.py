@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -66,13 +67,9 @@ def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str,
 
 
 def test_the_links_steer_with_what_is_read(open_page: Open) -> None:
-    links = [
-        json.loads(json.dumps(e.proto.query_string))
-        for e in open_page("differences", pair="3.5", **{"difference-layer": "2"}, **N).get("page_link")
-    ]
+    app = open_page("differences", pair="3.5", **{"difference-layer": "2"}, **N)
+    links = [element.proto.query_string for element in app.get("page_link")]
     assert links and all("means-n=100" in link for link in links)
-    from urllib.parse import parse_qs
-
     methods = [methods_of(parse_qs(link)["steer"][0])[0] for link in links]
     assert methods[0] == Hidden(Difference(3, 5), 1.0, (3,), "resid", 2)
     assert {method.kind for method in methods} == {"hidden", "kv"}
