@@ -61,7 +61,9 @@ class Cluster(Generic[Held]):
             self.close()
             raise
 
-    def call(self, place: int, function: Callable[..., Value], *args: Any, poke: Callable[[], None] | None = None, **kwargs: Any) -> Value:
+    def call(
+        self, place: int, function: Callable[..., Value], /, *args: Any, poke: Callable[[], None] | None = None, **kwargs: Any
+    ) -> Value:
         """``function(held, *args, **kwargs)`` in actor ``place`` (taken modulo ``size``). Raises what it raises.
 
         With ``poke``, which is called every 50 ms while waiting, the function is given one too, under the same name. Whatever ``poke``
@@ -74,7 +76,7 @@ class Cluster(Generic[Held]):
         return value
 
     def stream(
-        self, place: int, function: Callable[..., Iterator[Value]], *args: Any, poke: Callable[[], None] | None = None, **kwargs: Any
+        self, place: int, function: Callable[..., Iterator[Value]], /, *args: Any, poke: Callable[[], None] | None = None, **kwargs: Any
     ) -> Iterator[Value]:
         """The values of a generator function as they come; closing the iterator cancels the work there.
 

@@ -38,10 +38,9 @@ class RemoteWorkbench:
 class RemoteWorkbenches:
     """One workbench an actor; a viewer keeps to one of them, where a newer request supersedes the older one."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError without Ray, a cluster that answers, or room in it."""
+    def __init__(self, cluster: Cluster[Workbench], settings: Settings) -> None:
         self.settings = settings
-        self._cluster: Cluster[Workbench] = Cluster(settings, Workbench)
+        self._cluster = cluster
 
     def seat(self, viewer: str) -> RemoteWorkbench:
         return RemoteWorkbench(self._cluster, zlib.crc32(viewer.encode()), self.settings)
@@ -51,5 +50,5 @@ class RemoteWorkbenches:
 
 
 def open_workbench(settings: Settings) -> Workbench | RemoteWorkbenches:
-    """Where ``settings.backend`` says. Raises SettingsError."""
-    return RemoteWorkbenches(settings) if settings.backend == "ray" else Workbench(settings)
+    """Where ``settings.backend`` says. Raises SettingsError without Ray, a cluster that answers, or room in it."""
+    return RemoteWorkbenches(Cluster(settings, Workbench), settings) if settings.backend == "ray" else Workbench(settings)

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from codi_core.backend import cluster as clusters
 from codi_core.backend.cluster import Cluster
@@ -28,16 +30,17 @@ from codi_core.problems.generate import team_prompt
 from codi_core.services.cluster_sweep import sweep_by
 from codi_core.services.effects import ConditionRequest, evaluate_condition, flips
 from codi_core.services.inspect import InspectRequest, inspect
-from codi_core.services.remote import RemoteWorkbench
+from codi_core.services.remote import RemoteWorkbench, RemoteWorkbenches
 from codi_core.services.steer import MeansRequest, SteerRequest, steer
 from codi_core.services.sweeps import SweepRequest, sweep
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
+from codi_core.settings import ROOT, Settings
 from codi_core.steering.kv import KV
 from codi_core.steering.vectors import Difference
 from codi_core.store import Store
 from codi_core.sweeps.local import SweepProgress
 from codi_core.types import SteeringEffect
+from codi_core.ui import calls
 from tests.checkpoints import tensors_of, write
 
 pytestmark = pytest.mark.late
@@ -53,10 +56,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    address = os.environ.get("CODI_RAY_ADDRESS", "")
+def settings(tmp_path_factory: pytest.TempPathFactory, folder: str) -> Settings:
     return Settings(
-        cache_dir=tmp_path_factory.mktemp("far-cache"), device="cpu", dtype="float32", threads=1, ray_address=address, workers=2
+        cache_dir=tmp_path_factory.mktemp("far-cache"),
+        model=folder,
+        device="cpu",
+        dtype="float32",
+        threads=1,
+        ray_address=os.environ.get("CODI_RAY_ADDRESS", ""),
+        workers=2,
     )
 
 
@@ -164,6 +172,23 @@ def test_errors_are_those_of_this_process(far: RemoteWorkbench, asked: InspectRe
 def test_this_process_runs_no_model(far: RemoteWorkbench, asked: InspectRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "__init__", None)
     assert far.call(inspect, asked, "me").rollout.question == asked.prompt
+
+
+def test_pages_use_the_actors(actors: Cluster[Workbench], settings: Settings, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "__init__", None)
+    monkeypatch.setattr(calls, "open_workbench", lambda _: RemoteWorkbenches(actors, settings))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    small = {"eval-n": "10", "means-n": "10", "controls": "0"}
+    for page in ("inspect", "steer", "detect", "model"):
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        for name, value in small.items():
+            app.query_params[name] = value
+        app.session_state["goto"] = (f"pages/{page}.py", small)
+        app.run()
+        assert not app.exception and not app.error, page
+    st.cache_resource.clear()
+    st.cache_data.clear()
 
 
 def test_whoever_leaves_stops_the_work(far: RemoteWorkbench, settings: Settings, wanted: ConditionRequest) -> None:
