@@ -231,6 +231,15 @@ def stream(split: Split, seed: int, families: tuple[Family, ...] = FAMILIES) -> 
                 break
 
 
+def equations(seed: int, families: tuple[Family, ...] = FAMILIES) -> Iterator[Step]:
+    """Endless single steps of problems of whatever split; the same seed gives the same steps."""
+    rng = random.Random(f"equations:{seed}")
+    while True:
+        draft = _DRAFTS[rng.choice(families)](rng)
+        if draft is not None:
+            yield Step(*rng.choice(draft.steps))
+
+
 def generate(split: Split, n: int, seed: int = 0, families: tuple[Family, ...] = FAMILIES) -> list[Problem]:
     """``n`` different problems of a split."""
     seen: dict[str, Problem] = {}
