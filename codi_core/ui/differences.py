@@ -31,7 +31,7 @@ SIZES = (100, 200, 500, 1000)
 FIRST_PAIR = (2, 4)
 STEERED_INDEX = 3
 """Where a link to Steer adds the vector first."""
-ABOUT = "The mean latent of index B minus that of index A, in the residual stream after each block, read by a lens at its own depth."
+ABOUT = "Differences of the mean residual streams at indices A and B after each block, each read by a lens at its own depth."
 
 
 @dataclass(frozen=True)
