@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -33,13 +34,15 @@ from codi_core.steering.rows import Directions
 from codi_core.steering.vectors import Place
 from codi_core.store import Store, save_parquet
 from codi_core.sweeps.spec import Cell, SweepSpec
-from codi_core.types import ScoredRun
+from codi_core.types import Floats, ScoredRun
 
 SWEEPS, PARTS = "sweeps", "sweep-parts"
 """Kinds of artifacts: a complete sweep; the rows of one unit, while others are missing."""
 ROWS, CELLS, DOSES = "rows.parquet", "cells.parquet", "doses.parquet"
 UNIT_CONDITIONS = 8
 """Conditions of a unit: as many as run side by side on any device, and few enough that an interruption costs little."""
+P_STEPS, MARGIN_STEPS = 256, 16
+"""Steps a unit in which P(gold) and the margin are kept: means over questions are as good, and a sweep takes half the room."""
 SCHEMA = pa.schema(
     {
         "place": pa.int16(),
@@ -117,11 +120,16 @@ def _rows(cell: Cell, runs: list[ScoredRun]) -> pd.DataFrame:
             "number": np.concatenate([run.numbers for run in runs]).astype(np.int32),
             "outcome": np.concatenate([run.outcomes for run in runs]).astype(object),
             "answer": [answer for run in runs for answer in run.answers],
-            "p_gold": np.concatenate([run.p_gold for run in runs]).astype(np.float16),
-            "margin": np.concatenate([run.margin for run in runs]).astype(np.float16),
+            "p_gold": _stepped([run.p_gold for run in runs], P_STEPS),
+            "margin": _stepped([run.margin for run in runs], MARGIN_STEPS),
         }
     )
     return frame.sort_values("number")
+
+
+def _stepped(values: list[Floats], steps: int) -> npt.NDArray[np.float16]:
+    """Rounded to so many steps a unit."""
+    return (np.rint(np.concatenate(values) * steps) / steps).astype(np.float16)
 
 
 def _doses(cell: Cell, directions: Directions) -> dict[str, float]:

@@ -111,7 +111,7 @@ def test_a_cell_is_the_condition_of_the_steer_page(open_bench: Callable[..., Wor
             continue
         assert (live.paired.fixed, live.paired.broken) == (row.fixed, row.broken)
         assert live.paired.low == pytest.approx(row.delta_low, abs=1e-6) and live.paired.high == pytest.approx(row.delta_high, abs=1e-6)
-        assert live.margin.value == pytest.approx(row.margin, abs=0.01)  # stored with 11 bits
+        assert live.margin.value == pytest.approx(row.margin, abs=0.02)  # stored in steps of 1/16
         fixed, broken = cell_questions(bench.store, table, row.place)
         numbers = {question.id: number for number, question in enumerate(load_eval_set("templates", 40, 0)[1])}
         assert tuple(numbers[flip.question.id] for flip in fixed) == live.fixed
