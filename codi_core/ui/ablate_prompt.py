@@ -72,7 +72,8 @@ def _panel(run: Run[PromptImportance], request: ImportanceRequest, card: ModelCa
     total = found.total if found else 1
     done = len(found.latents) if found else 0
     with shown_errors():
-        background.controls(run, _work(request), done / total, f"{done} of {total} latents replaced" if found else "Answering …", "prompt")
+        said = f"{done} of {total} latents replaced" if found else "Answering, and reading the latents to put in place …"
+        background.controls(run, _work(request), done / total, said, "prompt", start="Measure")
     if found is None:
         return
     with shown_errors():

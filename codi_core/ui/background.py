@@ -90,7 +90,7 @@ def run_of(purpose: str, key: str, stored: Callable[[], Value | None]) -> Run[Va
     return runs[key]
 
 
-def controls(run: Run[Value], work: Work[Value], done: float, said: str, key: str) -> None:
+def controls(run: Run[Value], work: Work[Value], done: float, said: str, key: str, start: str = "Run") -> None:
     """Start, go on or stop, and how far it is (``done`` of 1, and in words). Raises what ended the run."""
     run.seen()
     if done >= 1:
@@ -99,7 +99,7 @@ def controls(run: Run[Value], work: Work[Value], done: float, said: str, key: st
         if run.running:
             st.button("Stop", icon=":material/stop:", key=f"{key}-stop", on_click=run.stop)
         else:
-            label = "Go on" if done > 0 else "Run"
+            label = "Go on" if done > 0 else start
             st.button(label, icon=":material/play_arrow:", type="primary", key=f"{key}-run", on_click=run.start, args=(work,))
         if run.running or run.started or done > 0:
             state = "" if run.running else " · stopped; everything below is about these" if done > 0 else " · stopped"

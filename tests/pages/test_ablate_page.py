@@ -26,7 +26,7 @@ def finished(app: AppTest, label: str = "Run") -> AppTest:
         if button.label == label:
             button.click().run()
             break
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while any(button.label == "Stop" for button in app.button) and time.monotonic() < deadline:
         time.sleep(0.3)
         app.run()
