@@ -31,6 +31,8 @@ KINDS = {
 """Short names of the replacements."""
 SPACES: dict[Space, str] = {"z": "z", "h": "h", "kv": "KV slot", "resid": "residual"}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross")
+BAR, WHISKER = "#8cc5cb", "#56757c"
+"""Light enough for whiskers to be seen on the bar and on the page, light or dark."""
 FDR = 0.05
 """False discovery rate of the marked cells."""
 Measure = Literal["Accuracy", "Gold margin", "P(gold)", "Answers changed"]
@@ -271,10 +273,10 @@ def _bars(x: list[int], values: list[tuple[float, float, float]], name: str, for
     return go.Bar(
         x=x,
         y=[value for value, _, _ in values],
-        error_y=_error(values) | {"color": "#222222", "thickness": 1.4},
+        error_y=_error(values) | {"color": WHISKER, "thickness": 1.6},
         name=name,
         showlegend=legend,
-        marker={"color": COLOURS[0], "opacity": 0.75},
+        marker={"color": BAR},
         width=0.62,
         customdata=[f"{value:{form}} [{low:{form}}, {high:{form}}]" for value, low, high in values],
         hovertemplate="%{x}: %{customdata}<extra></extra>",
@@ -289,7 +291,7 @@ def _draws(latents: Sequence[LatentImportance]) -> go.Scatter:
         y=np.concatenate([latent.change for latent in latents]) if latents else [],
         mode="markers",
         name="each draw",
-        marker={"size": 4, "color": "#8a8d91", "opacity": 0.8},
+        marker={"size": 4, "color": WHISKER, "opacity": 0.7},
         customdata=[plotly_text(answer.strip()) for latent in latents for answer in latent.answers],
         hovertemplate="%{y:+.2f} nats, answer %{customdata}<extra></extra>",
     )

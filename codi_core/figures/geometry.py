@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
+from codi_core.figures.ablate import BAR, WHISKER
 from codi_core.figures.detect import COLOURS
 from codi_core.figures.lens import CHOSEN, FONT
 from codi_core.figures.paint import BRBG, Paint
@@ -24,7 +25,9 @@ POINTS = 1_500
 INDEX_COLOURS = ("#8a8d91", "#3b528b", "#1f8a96", "#4a8f5b", "#c8963e", "#d1495b", "#6c5b9e", "#7a4a2b", "#2b2b2b")
 SYMBOLS = ("x-thin-open", "circle", "square", "diamond", "triangle-up", "star", "cross", "pentagon", "hexagon")
 """By index: colour is never the only sign."""
-RIGHT, WRONG = "#1f6f78", "#d1495b"
+RIGHT, WRONG = "#1f8a96", "#d1495b"
+AXIS_BAR = "#ef9aa6"
+"""Of the components on the axes."""
 
 
 def component(place: int) -> str:
@@ -163,14 +166,14 @@ def scree(found: LatentGeometry, axes: tuple[int, int]) -> go.Figure:
     figure, share, count = go.Figure(), found.explained, len(found.explained.value)
     x = list(range(1, count + 1))
     error = {"type": "data", "array": share.high - share.value, "arrayminus": share.value - share.low, "thickness": 1.3, "width": 3}
-    colours = [CHOSEN if place in axes else COLOURS[0] for place in range(count)]
+    colours = [AXIS_BAR if place in axes else BAR for place in range(count)]
     figure.add_trace(
         go.Bar(
             x=x,
             y=share.value,
-            error_y=error | {"color": "#222222"},
+            error_y=error | {"color": WHISKER},
             name="latents",
-            marker={"color": colours, "opacity": [0.85 if place < found.retained else 0.35 for place in range(count)]},
+            marker={"color": colours, "opacity": [1.0 if place < found.retained else 0.4 for place in range(count)]},
             customdata=np.stack([share.low, share.high], -1),
             hovertemplate="PC%{x}: %{y:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>",
         )

@@ -197,7 +197,7 @@ def test_no_more_points_than_a_browser_likes(latents: LatentGeometry) -> None:
 
 def test_the_scree_shows_its_null_and_what_is_beyond_it(latents: LatentGeometry) -> None:
     bars, null = geometry_figures.scree(latents, (0, 1)).data
-    assert list(bars.marker.opacity) == [0.85, 0.85, 0.35, 0.35] and "20 times" in null.name
+    assert list(bars.marker.opacity) == [1.0, 1.0, 0.4, 0.4] and "20 times" in null.name
     table = geometry_figures.component_table(latents)
     assert list(table["beyond the null"]) == [True, True, False, False] and "cosine with eot" in table
     assert len(geometry_figures.score_table(latents)) == 90
