@@ -22,7 +22,7 @@ ColourBy = Literal["Index", "Odd / even", "Step value", "Answered right"]
 COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
 POINTS = 1_500
 """More make the browser slow and show nothing new."""
-INDEX_COLOURS = ("#8a8d91", "#3b528b", "#1f8a96", "#4a8f5b", "#c8963e", "#d1495b", "#6c5b9e", "#7a4a2b", "#2b2b2b")
+INDEX_COLOURS = ("#8a8d91", "#5b7bd0", "#1f8a96", "#4a8f5b", "#c8963e", "#d1495b", "#8d7bc4", "#a8683c", "#b08fd8")
 SYMBOLS = ("x-thin-open", "circle", "square", "diamond", "triangle-up", "star", "cross", "pentagon", "hexagon")
 """By index: colour is never the only sign."""
 RIGHT, WRONG = "#1f8a96", "#d1495b"
