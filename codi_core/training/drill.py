@@ -1,7 +1,7 @@
 """Bare equations: the arithmetic of the problems without the stories, several times cheaper a piece.
 
-A small network that must learn to read and to calculate at once learns neither quickly. Equations come from problems of every split: what is
-held out is the problem, numbers and wording together, and not the sums it takes, which a network this small can only know by practice.
+A small network that must learn to read and to calculate at once learns neither quickly. Equations come from problems of every split: what
+is held out is the problem, numbers and wording together, and not the sums it takes, which a network this small can only know by practice.
 """
 
 from __future__ import annotations
