@@ -27,6 +27,7 @@ GRIDS = ("post-hidden", "post-kv", "corrected-hidden", "corrected-kv")
 LIMIT = 20.0
 """MB that the shipped sweeps may take together."""
 DOCUMENT = ROOT / "docs" / "sweeps.md"
+MADE_BEFORE = "made before"
 HEADING, AFTER = "\n## What ships\n", "\n## Performance\n"
 
 
@@ -79,7 +80,8 @@ def shipped(bench: Workbench, request: SweepRequest) -> tuple[str, SweepTable]:
     if made.is_dir() and not target.is_dir():
         target.parent.mkdir(exist_ok=True)
         shutil.move(made, target)
-    found = f"{table.eval_set.name}, n {table.eval_set.n:,}: {len(table.cells):,} conditions, {size_of(target):.2f} MB, {seconds:,.0f} s"
+    took = f"{seconds:,.0f} s" if seconds > 1 else MADE_BEFORE
+    found = f"{table.eval_set.name}, n {table.eval_set.n:,}: {len(table.cells):,} conditions, {size_of(target):.2f} MB, {took}"
     return f"* `{sweep_command(replace(request, only=()))}`{' of the winners' if request.only else ''}: {found}", table
 
 
@@ -94,14 +96,21 @@ def size_of(folder: Path) -> float:
 
 
 def write(lines: list[str], total: float) -> None:
+    """Sweeps of models that were not asked for keep their lines, and so do those that were there already."""
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(HEADING)
     if not rest:
         before, _, after = text.partition(AFTER)
     else:
         after = rest.partition(AFTER)[2]
-    own = "\n".join([HEADING, f"Made by `make sweeps`, {total:.1f} MB together; seconds 0: made before.", "", *lines])
+    known = {command_in(line): line for line in rest.partition(AFTER)[0].splitlines() if line.startswith("* `")}
+    known |= {command_in(line): line for line in lines if MADE_BEFORE not in line or command_in(line) not in known}
+    own = "\n".join([HEADING, f"Made by `make sweeps`, {total:.1f} MB together.", "", *(known[name] for name in sorted(known))])
     DOCUMENT.write_text(before.rstrip("\n") + "\n" + own + "\n" + (AFTER + after if after else ""), encoding="utf-8")
+
+
+def command_in(line: str) -> str:
+    return line.split("`")[1] + (" winners" if "winners" in line else "")
 
 
 if __name__ == "__main__":
