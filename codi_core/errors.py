@@ -15,8 +15,12 @@ class SettingsError(CodiError):
     """What the settings ask for is not to be had here: a backend that is not installed, a cluster nobody answers at."""
 
 
+class WorkerDied(CodiError):
+    """A worker elsewhere died over its work, every time it was tried."""
+
+
 class WorkerLost(CodiError):
-    """A worker elsewhere died over its work, or no longer answers."""
+    """A worker elsewhere no longer answers."""
 
 
 class ModelError(CodiError):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from codi_core.backend.worker import POKE_SECONDS
-from codi_core.errors import Cancelled, CodiError, SettingsError, WorkerLost
+from codi_core.errors import Cancelled, CodiError, SettingsError, WorkerDied, WorkerLost
 from codi_core.settings import ROOT, Settings
 from codi_core.store import code_version
 
@@ -67,7 +67,8 @@ class Cluster(Generic[Held]):
         """``function(held, *args, **kwargs)`` in actor ``place`` (taken modulo ``size``). Raises what it raises.
 
         With ``poke``, which is called every 50 ms while waiting, the function is given one too, under the same name. Whatever ``poke``
-        raises here cancels the call there, as does an interrupt. Raises WorkerLost when the actor does not come back.
+        raises here cancels the call there, as does an interrupt. Raises WorkerDied when the actor died TRIES times, WorkerLost when it does
+        not come back.
         """
         reference = self._actor(place).call.remote(function, args, kwargs, poke is not None)
         with self._cancelling(reference):
@@ -86,7 +87,7 @@ class Cluster(Generic[Held]):
             try:
                 yield from self._stream(place, (function, args, kwargs, poke is not None), poke)
                 return
-            except WorkerLost:
+            except WorkerDied:
                 if not left:
                     raise
                 self._wait(place, self._actor(place).code.remote(), poke)  # until it is back
@@ -154,7 +155,7 @@ class Cluster(Generic[Held]):
         except self._ray.exceptions.TaskCancelledError as error:
             raise Cancelled("The work was cancelled.") from error
         except self._ray.exceptions.RayActorError as error:
-            raise WorkerLost(
+            raise WorkerDied(
                 f"A Ray worker died over its work ({str(error).splitlines()[0]}). Its log is under /tmp/ray/session_latest/logs on its "
                 "machine; one that ran out of memory needs a smaller model, or fewer workers a machine."
             ) from error
@@ -224,6 +225,7 @@ def _connect(ray: Any, settings: Settings) -> bool:
     own = {
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
+        "num_cpus": max(os.cpu_count() or 1, settings.workers * (settings.threads or 1)),
         "_system_config": {"worker_register_timeout_seconds": int(PATIENCE)},
     }
     try:

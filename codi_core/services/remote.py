@@ -24,14 +24,14 @@ class RemoteWorkbench:
 
     def call(self, service: Callable[Concatenate[Workbench, Asked], Value], *args: Asked.args, **kwargs: Asked.kwargs) -> Value:
         """A service by its name and arguments. ``poke``, given as a keyword, is called here while waiting. Raises what the service raises,
-        and SettingsError when the actor is lost.
+        WorkerDied and WorkerLost.
         """
         return self._cluster.call(self._place, service, *args, **kwargs)  # type: ignore[arg-type]
 
     def stream(
         self, service: Callable[Concatenate[Workbench, Asked], Iterator[Value]], *args: Asked.args, **kwargs: Asked.kwargs
     ) -> Iterator[Value]:
-        """A service that yields ever better values; it starts again when the actor is lost. Otherwise as `call`."""
+        """A service that yields ever better values; it starts again when the actor dies. Otherwise as `call`."""
         return self._cluster.stream(self._place, service, *args, **kwargs)  # type: ignore[arg-type]
 
 
