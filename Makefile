@@ -10,9 +10,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
 
 # Questions of the sweeps that ship: all of them together stay below 20 MB.
-SWEEP_N     ?= 1000
-FACTORIAL_N ?= 500
-SELECT_N    ?= 500
+SWEEP_N     ?= 300
+FACTORIAL_N ?= 200
+SELECT_N    ?= 200
+CONFIRM_N   ?= 500
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -36,8 +37,8 @@ check: $(VENV)/.dev ## lint, format, types, import order
 bench: $(VENV)/.dev ## the numbers of docs/performance.md
 	$(BIN)/python -m benchmarks
 
-sweeps: $(VENV)/.dev ## the sweeps that ship in cache/bundled/sweeps (hours; interrupted, it goes on)
-	$(BIN)/python -m benchmarks.grids --n $(SWEEP_N) --n-factorial $(FACTORIAL_N) --n-select $(SELECT_N)
+sweeps: $(VENV)/.dev ## the sweeps that ship in cache/bundled/sweeps (half an hour; interrupted, it goes on)
+	$(BIN)/python -m benchmarks.grids --n $(SWEEP_N) --n-factorial $(FACTORIAL_N) --n-select $(SELECT_N) --n-confirm $(CONFIRM_N)
 
 shots: $(VENV)/.dev chromium ## the screenshots in docs/img
 	$(BIN)/python -m tests.shots

@@ -34,10 +34,10 @@ HEADING, AFTER = "\n## What ships\n", "\n## Performance\n"
 def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.grids", description=__doc__)
     parser.add_argument("models", nargs="*", default=MODELS)
-    parser.add_argument("--n", type=int, default=1_000, help="questions of the grids of the posts (default 1000)")
-    parser.add_argument("--n-factorial", type=int, default=500, help="of the factorial (default 500)")
-    parser.add_argument("--n-select", type=int, default=500, help="of the grid that winners are chosen from (default 500)")
-    parser.add_argument("--n-confirm", type=int, default=1_000, help="of the test of the winners (default 1000)")
+    parser.add_argument("--n", type=int, default=300, help="questions of the grids of the posts (default 300)")
+    parser.add_argument("--n-factorial", type=int, default=200, help="of the factorial (default 200)")
+    parser.add_argument("--n-select", type=int, default=200, help="of the grid that winners are chosen from (default 200)")
+    parser.add_argument("--n-confirm", type=int, default=500, help="of the test of the winners (default 500)")
     args = parser.parse_args()
     lines, kept = [], set()
     for model in args.models:
