@@ -26,9 +26,7 @@ Change = Callable[[Cell], float]
 """A cell → its difference of accuracy."""
 
 
-def spec(
-    preset: str = "post-kv", n: int = 1_000, passes: int = 6, model: ModelSpec = MODEL, on: str = "templates", **axes: Any
-) -> SweepSpec:
+def spec(preset: str = "post-kv", n: int = 1_000, model: ModelSpec = MODEL, on: str = "templates", **axes: Any) -> SweepSpec:
     row, passes = SWEEPS[preset], 6
     given: dict[str, Any] = {
         "variants": row.variants(LAYERS),

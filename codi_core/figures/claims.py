@@ -46,7 +46,8 @@ def forest(rows: Sequence[str], series: Mapping[str, Sequence[Mark | None]]) -> 
                 name=name,
                 marker={"color": colour, "symbol": symbol, "size": 8},
                 customdata=[
-                    f"{rows[place]}<br>{mark.value:+.1f} [{mark.low:+.1f}, {mark.high:+.1f}] points<br>{mark.note}" for place, mark in shown
+                    f"{plotly_text(rows[place])}<br>{mark.value:+.1f} [{mark.low:+.1f}, {mark.high:+.1f}] points<br>{mark.note}"
+                    for place, mark in shown
                 ],
                 hovertemplate="%{customdata}<extra></extra>",
             )

@@ -23,6 +23,7 @@ from codi_core.types import SweepTable
 from codi_core.ui import sweep_calls, sweep_words
 from codi_core.ui.errors import plain
 from codi_core.ui.export import export_menu
+from codi_core.ui.sweep_choice import pick, pick_of, segmented
 
 SIGNS: dict[Verdict, str] = {"reproduced": "✓", "not reproduced": "○", "reversed": "⇄", "not testable": "–"}
 """Colour is never the only sign."""
@@ -68,11 +69,9 @@ def choose(model: str) -> tuple[str, str]:
             "As in the posts: means of raw keys and values over the evaluated questions, stopping after the steered pass. "
             "Corrected: means from a split of their own, keys moved to each position, all passes."
         )
-        setting = st.segmented_control(
-            "Experiment", list(names), default="post", required=True, key="setting", bind="query-params", format_func=names.get, help=about
-        )
-        eval_set = st.selectbox("Eval set", sets, key="on", bind="query-params", width=180)
-    return str(eval_set), str(setting)
+        setting = segmented("Experiment", "setting", names, "post", about)
+        eval_set = pick("Eval set", "on", sets, str, 180)
+    return eval_set, setting
 
 
 def latest(model: str, preset: str, eval_set: str) -> SweepTable | None:
@@ -149,15 +148,15 @@ def _effect(test: Tested | None) -> str:
 
 
 def cell_link(table: SweepTable, place: int, model: str) -> str:
-    row = table.cells.set_index("place").loc[place]
+    row = {str(name): value for name, value in table.cells.set_index("place").loc[place].to_dict().items()}
     coefficient = float(row["coefficient"])
     query = {
         "model": model,
         "sweep": table.name,
         "on": table.eval_set.name,
         "grid": "sites",
-        "alphas": f"{coefficient:g}",
-        "pick": f"{row['a']},{row['b']},{row['index']},{coefficient:g}",
+        "alpha": f"{coefficient:g}",
+        "pick": pick_of(row),
     }
     return f"heatmaps?{urlencode(query)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shlex
 
 import pandas as pd
@@ -30,7 +31,7 @@ def numbers(choice: Choice) -> None:
     if choice.table.overlap:
         st.badge("means from the evaluated questions, as in the post: optimistic", icon=":material/warning:", color="orange")
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in sweep_words.facts(row, choice.table).items())
-    st.html(f'<p class="verdict">{sweep_words.verdict(row)}</p><dl class="effect">{cells}</dl>')
+    st.html(f'<p class="verdict">{html.escape(sweep_words.verdict(row))}</p><dl class="effect">{cells}</dl>')
     st.caption(plain(sweep_words.readings(row)))
 
 

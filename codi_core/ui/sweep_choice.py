@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +47,6 @@ class Choice:
     def grid(self) -> Grid:
         return self.grids[self.variant]
 
-    @property
-    def coefficient(self) -> float:
-        """Of the chosen cell, in the chosen reading."""
-        return self.grid.called(self.row)[3]
-
 
 def choose(model: str) -> Choice | None:
     """None when no sweep of the model is stored; the page then says how to make one."""
@@ -64,7 +59,7 @@ def choose(model: str) -> Choice | None:
         variants = list(dict.fromkeys(table.cells.loc[table.cells["role"] == "cell", "variant"]))
         variant = variants[0]
         if len(variants) > 1:
-            variant = _pick("Variant", "variant", variants, lambda name: VARIANTS[name].title if name in VARIANTS else name, 330)
+            variant = pick("Variant", "variant", variants, lambda name: VARIANTS[name].title if name in VARIANTS else name, 330)
     return _look(table, variant, variants)
 
 
@@ -79,15 +74,15 @@ def _nothing(model: str) -> None:
 
 def _table(tables: list[SweepTable]) -> SweepTable:
     names = sorted({table.name for table in tables}, key=lambda name: list(SWEEPS).index(name) if name in SWEEPS else 99)
-    name = _pick("Sweep", "sweep", names, lambda name: SWEEPS[name].title if name in SWEEPS else name, 300)
+    name = pick("Sweep", "sweep", names, lambda name: SWEEPS[name].title if name in SWEEPS else name, 300)
     of_name = [table for table in tables if table.name == name]
     sets = list(dict.fromkeys(table.eval_set.name for table in of_name))
     sets.sort(key=lambda name: name != "templates")
-    eval_set = _pick("Eval set", "on", sets, str, 150)
+    eval_set = pick("Eval set", "on", sets, str, 150)
     runs = {table.key: table for table in of_name if table.eval_set.name == eval_set}
     if len(runs) == 1:
         return next(iter(runs.values()))
-    key = _pick("Run", "run", list(runs), lambda key: _run_name(runs[key]), 330)
+    key = pick("Run", "run", list(runs), lambda key: _run_name(runs[key]), 330)
     return runs[key]
 
 
@@ -95,9 +90,35 @@ def _run_name(table: SweepTable) -> str:
     return f"{table.eval_set.n:,} questions · {table.created[:16].replace('T', ' ')} · model {table.model_key[:6]}"
 
 
-def _pick(label: str, key: str, options: list[str], name: Any, width: int) -> str:
-    """A list to choose from, one of whose entries is always chosen; `key=` in the URL."""
-    return str(st.selectbox(label, options, key=key, bind="query-params", format_func=name, width=width))
+def pick(label: str, name: str, options: list[str], title: Callable[[str], str], width: int) -> str:
+    """A list of which one entry is always chosen."""
+    key = _seeded(name, _read(name, options, options[0]))
+    return str(st.selectbox(label, options, key=key, on_change=_write, args=(name,), format_func=title, width=width))
+
+
+def segmented(label: str, name: str, titles: Mapping[str, str], default: str, about: str | None = None) -> str:
+    key, title = _seeded(name, _read(name, list(titles), default)), titles.__getitem__
+    chosen = st.segmented_control(
+        label, list(titles), required=True, key=key, on_change=_write, args=(name,), format_func=title, help=about
+    )
+    return str(chosen)
+
+
+def _read(name: str, options: list[str], default: str) -> str:
+    """The URL's value: the option's own name, which outlives its title on the screen."""
+    given = state.read(name, default)
+    return given if given in options else default
+
+
+def _seeded(name: str, value: Any) -> str:
+    """Key of a widget that shows what the URL says, whoever wrote it."""
+    st.session_state[f"sweep-{name}"] = value
+    return f"sweep-{name}"
+
+
+def _write(name: str) -> None:
+    value = st.session_state[f"sweep-{name}"]
+    state.write(name, ",".join(value) if isinstance(value, list) else str(value))
 
 
 BASELINES = {"same": "As many passes", "all": "All passes"}
@@ -111,44 +132,37 @@ def _look(table: SweepTable, variant: str, variants: list[str]) -> Choice:
     views = {name: title for name, title in VIEWS.items() if name != "variants" or len(variants) > 1}
     first = "variants" if len(variants) > 1 else "sites"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        view = _segmented("Show", "grid", views, first)
-        measure: Any = _pick("Value", "show", list(MEASURES), str, 150)
-        mask: Any = _pick("Significance", "mask", list(MASKS), lambda name: MASKS[name], 230)
-        against: Any = _segmented("Baseline", "base", BASELINES, "same", ABOUT_BASELINES)
+        view = segmented("Show", "grid", views, first)
+        measure: Any = pick("Value", "show", list(MEASURES), str, 150)
+        mask: Any = pick("Significance", "mask", list(MASKS), lambda name: MASKS[name], 230)
+        against: Any = segmented("Baseline", "base", BASELINES, "same", ABOUT_BASELINES)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        reading: Any = _segmented("“A−B” means", "reading", READINGS, "B-A", ABOUT_READINGS)
-        about = "Cells with fewer independent questions are left out."
-        least = st.number_input("Effective n ≥", 0, 100_000, 0, step=50, key="least", bind="query-params", width=130, help=about)
-        asked = Asked(measure, against, mask, reading, int(least))
+        reading: Any = segmented("“A−B” means", "reading", READINGS, "B-A", ABOUT_READINGS)
+        asked = Asked(measure, against, mask, reading, _least())
         grids = {name: Grid(table.cells, name, asked.reading) for name in variants}
         coefficients = _coefficients(grids[variant], several=view in SEVERAL)
     return Choice(table, variant, view, asked, coefficients, grids, _row(grids[variant], asked, coefficients))
 
 
-def _segmented(label: str, key: str, names: Mapping[str, str], default: str, about: str | None = None) -> str:
-    chosen = st.segmented_control(
-        label, list(names), default=default, required=True, key=key, bind="query-params", format_func=lambda name: names[name], help=about
-    )
-    return str(chosen)
+def _least() -> int:
+    given = state.read("least", "0")
+    key = _seeded("least", int(given) if given.isdecimal() and len(given) < 6 else 0)
+    about = "Cells with fewer independent questions are left out."
+    return int(st.number_input("Effective n ≥", 0, 99_999, step=50, key=key, on_change=_write, args=("least",), width=130, help=about))
 
 
 def _coefficients(grid: Grid, several: bool) -> tuple[float, ...]:
-    """One, or several to be shown side by side. In either reading the same numbers are there."""
+    """One, or several to be shown side by side: `alpha=0.5,1`. In either reading the same numbers are there."""
     known = {f"{value:g}": value for value in sorted({*grid.coefficients, *(-value for value in grid.coefficients)})}
+    titles = {name: signed(value) for name, value in known.items()}
     default = f"{FEW:g}" if f"{FEW:g}" in known else next(iter(known))
-    label = {name: signed(value) for name, value in known.items()}
-    if not several:
-        return (known[_segmented("Coefficient α", "alpha", label, default)],)
-    chosen = st.pills(
-        "Coefficients α, side by side",
-        list(known),
-        default=[default],
-        selection_mode="multi",
-        key="alphas",
-        bind="query-params",
-        format_func=lambda option: label[option],
-    )
-    return tuple(sorted(known[name] for name in chosen)) or (known[default],)
+    chosen = [name for name in state.read("alpha", default).split(",") if name in known] or [default]
+    common: Any = {"format_func": titles.__getitem__, "on_change": _write, "args": ("alpha",)}
+    if several:
+        st.pills("Coefficients α, side by side", list(known), selection_mode="multi", key=_seeded("alpha", chosen), **common)
+        return tuple(sorted(known[name] for name in chosen))
+    st.segmented_control("Coefficient α", list(known), required=True, key=_seeded("alpha", chosen[0]), **common)
+    return (known[chosen[0]],)
 
 
 def _row(grid: Grid, asked: Asked, coefficients: tuple[float, ...]) -> Row:

@@ -12,7 +12,7 @@ import streamlit as st
 from codi_core.figures import sweep_curves as curves
 from codi_core.figures.stand_alone import stand_alone
 from codi_core.figures.sweeps import SweepPanel, by_pair, by_site, by_variant, facts, heatmaps, pair_name, signed, tops
-from codi_core.ui import sweep_choice, sweep_words
+from codi_core.ui import state, sweep_choice, sweep_words
 from codi_core.ui.errors import plain
 from codi_core.ui.export import export_menu
 from codi_core.ui.heatgrid import draw, legend_of
@@ -77,7 +77,7 @@ def _grid(choice: Choice, panel: SweepPanel, legend: bool) -> None:
 
     def picked(column: int, row: int) -> None:
         if (found := panel.found[row][column]) is not None:
-            st.session_state["variant"] = found["variant"] if choice.view == "variants" else choice.variant
+            state.write("variant", found["variant"])
             sweep_choice.write_pick(found)
 
     draw(
@@ -94,7 +94,7 @@ def _grid(choice: Choice, panel: SweepPanel, legend: bool) -> None:
             "hint": "hover: more · click or Enter: details" if legend else "",
             "legend": legend_of(panel.painted) if legend else None,
         },
-        key=f"sweep-{choice.view}-{panel.name}",
+        key=f"sweep-grid-{choice.view}-{panel.name}",
         on_pick=picked,
     )
 
@@ -139,7 +139,7 @@ def _head(choice: Choice, figure: Callable[[], go.Figure], table: Callable[[], p
 
 def _shown(choice: Choice, figure: go.Figure, table: pd.DataFrame, note: str) -> None:
     _head(choice, lambda: stand_alone(figure, choice.table.title, condition(choice)), lambda: table)
-    st.plotly_chart(figure, key=f"sweep-{choice.view}", config=CHART)
+    st.plotly_chart(figure, key=f"sweep-figure-{choice.view}", config=CHART)
     st.caption(plain(note))
 
 
