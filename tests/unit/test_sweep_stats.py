@@ -36,7 +36,7 @@ def null_grid(rng: np.random.Generator, labels: Array, shared: float, cells: int
 )
 def test_max_statistic_controls_the_family_wise_error(labels: Array, shared: float) -> None:
     rng = np.random.default_rng(1)
-    found = [stats.max_statistic(null_grid(rng, labels, shared), CLUSTERS, 1_000, seed).min() for seed in range(400)]
+    found = [stats.max_statistic(null_grid(rng, labels, shared), CLUSTERS, 500, seed).min() for seed in range(1_000)]
     assert (np.array(found) <= 0.05).mean() == pytest.approx(0.05, abs=0.02)
 
 
