@@ -187,6 +187,7 @@ def _cosines(found: LatentGeometry, request: GeometryRequest, condition: str) ->
             label=f"Cosines between {which.lower()}",
             key=f"geometry-cosines-{which}",
             on_pick=lambda column, row: None,
+            hint="hover: the same from either half of the questions",
         )
 
 

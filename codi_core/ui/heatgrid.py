@@ -38,6 +38,7 @@ def heatgrid(
     group: str = "",
     edges: Mapping[tuple[int, int], str] = NONE,
     legend: bool = True,
+    hint: str = "hover: more · click or Enter: details",
 ) -> None:
     """Draw a panel, last depth on top unless ``flip``. ``on_pick(index, depth)`` runs before the next script run.
 
@@ -72,7 +73,7 @@ def heatgrid(
         "axis": panel.axis or layer_axis(depths),
         "names": f"{max(30, 8 * max(map(len, panel.rows), default=0))}px",
         "cellHeight": 34 if depths <= 10 else 26,
-        "hint": "hover: more · click or Enter: details",
+        "hint": hint,
         "legend": legend_of(panel.painted) if legend else None,
     }
     draw(data, key=key, on_pick=on_pick)
