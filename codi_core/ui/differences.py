@@ -20,7 +20,7 @@ from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.methods import Method, text_of
 from codi_core.steering.vectors import Difference, Sign
-from codi_core.types import Space
+from codi_core.types import Floats, Space
 from codi_core.ui import calls, state
 from codi_core.ui.export import chart, export_menu
 from codi_core.ui.heatgrid import heatgrid
@@ -293,5 +293,12 @@ def exported(view: View, report: DifferenceReport, card: ModelCard) -> dict[str,
         "means": {**asdict(report.grid.means), "key": report.grid.means.key, "n": report.grid.n},
         "columns": figures.difference_table(report.grid, view.indices).to_dict(orient="records"),
         "pairs": report.pairs,
-        "cosines": {space: np.where(np.isnan(values), None, values).tolist() for space, values in report.cosines.items()},
+        "cosines": {space: _known(values) for space, values in report.cosines.items()},
     }
+
+
+def _known(values: Floats) -> list[object]:
+    """Nested lists; what is undefined becomes null."""
+    known = values.astype(object)
+    known[np.isnan(values)] = None
+    return list(known.tolist())
