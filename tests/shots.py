@@ -44,6 +44,10 @@ SHOTS = (
     Shot("differences", "differences?model=bundled-steps&pair=2.4&difference-layer=4", "Most like", 1900),
     Shot("differences-dark", "differences?model=bundled-steps&difference-lens=tuned:all&difference-by=Length", "Most like", 1900, "dark"),
     Shot("tour", "tour", "What is left of the claims", 1350),
+    Shot("heatmaps", "heatmaps?model=bundled-steps&sweep=post-kv&alpha=0.5,2&mask=max&pick=2,4,5,2", "Dose and response ·", 1500),
+    Shot("heatmaps-dark", "heatmaps?model=bundled-steps&sweep=post-kv&grid=pairs&alpha=2", "Dose and response ·", 1500, "dark"),
+    Shot("claims", "claims?model=bundled-steps", "How the verdicts are computed", 2600),
+    Shot("claims-dark", "claims?model=bundled-steps&setting=corrected", "How the verdicts are computed", 2600, "dark"),
     Shot("data", "data?set=bundled", "Words in the question", 1250),
     Shot("model", "model?model=bundled-steps", "Unseen problems answered right", 1720),
 )

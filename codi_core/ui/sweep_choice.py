@@ -125,7 +125,7 @@ BASELINES = {"same": "As many passes", "all": "All passes"}
 READINGS = {"B-A": "mean B − mean A (code)", "A-B": "mean A − mean B (text)"}
 ABOUT_BASELINES = "Unsteered with as many passes as the condition runs, or with all of them. They differ only where steering stops early."
 ABOUT_READINGS = "The posts' code adds mean B − mean A, their text reads the other way round: the same numbers under the opposite sign."
-MASKS = {mask: "no mask" if mask == "none" else f"p < .05, {name}" for mask, name in CORRECTIONS.items()}
+MASKS: dict[str, str] = {mask: "no mask" if mask == "none" else f"p < .05, {name}" for mask, name in CORRECTIONS.items()}
 
 
 def _look(table: SweepTable, variant: str, variants: list[str]) -> Choice:
