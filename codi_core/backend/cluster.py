@@ -222,19 +222,13 @@ def _connect(ray: Any, settings: Settings) -> bool:
         return False
     address = settings.ray_address
     _check_address(address)
-    own = {
-        "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
-        "num_cpus": max(os.cpu_count() or 1, settings.workers * (settings.threads or 1)),
-        "_system_config": {"worker_register_timeout_seconds": int(PATIENCE)},
-    }
     try:
         try:
-            ray.init(address=address or "local", logging_level=logging.WARNING, **({} if address else own))
+            ray.init(address=address or "local", logging_level=logging.WARNING, **({} if address else _own(settings)))
         except Exception:  # its helpers have 15 s to import everything, too little where nothing is in the disk's cache yet
             if address:
                 raise
-            ray.init(address="local", logging_level=logging.WARNING, **own)
+            ray.init(address="local", logging_level=logging.WARNING, **_own(settings))
     except Exception as error:  # Ray raises bare Exceptions too
         what = f"No Ray cluster answers at '{address}'" if address else "Ray could not be started here"
         raise SettingsError(
@@ -242,6 +236,16 @@ def _connect(ray: Any, settings: Settings) -> bool:
             "that is to join one, and set CODI_RAY_ADDRESS=auto there."
         ) from error
     return True
+
+
+def _own(settings: Settings) -> dict[str, Any]:
+    """How a Ray is started here; Ray writes into the dictionary."""
+    return {
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "num_cpus": max(os.cpu_count() or 1, settings.workers * (settings.threads or 1)),
+        "_system_config": {"worker_register_timeout_seconds": int(PATIENCE)},
+    }
 
 
 def _check_address(address: str) -> None:
