@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from codi_core.errors import InterventionError
 from codi_core.keys import key_of
+
+if TYPE_CHECKING:
+    import pandas as pd  # only the annotation of one field: --help must not wait for it
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

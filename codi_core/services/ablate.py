@@ -159,9 +159,7 @@ class AblateRequest:
         """What measures one site; Steer and the command line take it too."""
         by: By = next(kind for kind in KINDS if kind == site.by)
         method = Replacement(by, (site.index,), space=site.space, seed=self.draw if _is_drawn(by) else 0)
-        return ConditionRequest(
-            self.model, (method,), self.eval_set, self.n, self.seed, self.means, self.passes, overlap=self.overlap
-        )
+        return ConditionRequest(self.model, (method,), self.eval_set, self.n, self.seed, self.means, self.passes, overlap=self.overlap)
 
 
 def _refusal(site: AblationSite, passes: int) -> str:

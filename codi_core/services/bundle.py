@@ -230,7 +230,7 @@ def notebook(*cells: tuple[str, str]) -> bytes:
     """(kind, text) of each cell → Jupyter's format 4.5, which is JSON."""
 
     def cell(number: int, kind: str, text: str) -> dict[str, Any]:
-        extra = {"execution_count": None, "outputs": []} if kind == "code" else {}
+        extra: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
         return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text.splitlines(keepends=True), **extra}
 
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}

@@ -261,7 +261,7 @@ def cell_questions(store: Store, table: SweepTable, place: int, standard: bool =
 
 def cell_request(table: SweepTable, place: int) -> ConditionRequest:
     """What runs the condition live: on the Steer page, or as a command line (`effects.condition_command`)."""
-    row = table.cells.set_index("place").loc[place]
+    row: Any = table.cells.set_index("place").loc[place]
     return ConditionRequest(
         model=table.model_name,
         interventions=methods_of(str(row["intervention"])),

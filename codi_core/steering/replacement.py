@@ -32,7 +32,8 @@ class Replacement:
     by: By
     """zero · mean: over the questions of the means, at that index · gaussian: a draw with their mean and covariance, another for each
     question · resample: that of a question of the means at that index, another one for each question · shuffled: the question's own latent
-    of another pass · donor: another prompt's at that index · content: mean over the questions whose step ``step`` has the value ``value``."""
+    of another pass · donor: another prompt's at that index · content: mean over the questions whose step ``step`` has the value
+    ``value``."""
     indices: tuple[int, ...]
     coefficient: float = 1.0
     space: Space = "z"

@@ -153,11 +153,11 @@ def _kv_doses(method: KV, directions: Directions) -> tuple[float, float]:
     """In the layers and heads that are steered. A rotation changes no length."""
     keys, values = directions.vector(method.source, method.place).values
     samples, index = directions.samples, method.indices[0]
-    steered = np.ix_(method.layers or range(keys.shape[0]), method.heads or range(keys.shape[1]))
+    layers, heads = np.ix_(method.layers or range(keys.shape[0]), method.heads or range(keys.shape[1]))
 
-    def ratio(vector: np.ndarray, site: np.ndarray) -> float:  # type: ignore[type-arg]
-        lengths = np.linalg.norm(site[:, index][:, *steered].reshape(len(site), -1), axis=1)
-        return float(np.linalg.norm(vector[steered]) / lengths.mean())
+    def ratio(vector: Floats, site: Floats) -> float:
+        lengths = np.linalg.norm(site[:, index][:, layers, heads].reshape(len(site), -1), axis=1)
+        return float(np.linalg.norm(vector[layers, heads]) / lengths.mean())
 
     size = abs(method.coefficient)
     return (

@@ -217,7 +217,7 @@ def test_ctrl_c_leaves_quietly_and_ends_the_worker(capsys: pytest.CaptureFixture
 
         return show
 
-    monkeypatch.setattr(cli, "_progress", interrupted)
+    monkeypatch.setattr(cli.answering, "progress", interrupted)
     before = threading.active_count()
     assert cli.main(["eval", *MODEL, "--n", "5", "--passes", "1"]) == 130
     assert "Stopped." in capsys.readouterr().err
@@ -226,9 +226,9 @@ def test_ctrl_c_leaves_quietly_and_ends_the_worker(capsys: pytest.CaptureFixture
 
 def test_progress_off_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     args = cli.make_parser().parse_args(["eval"])
-    show = cli._progress(args, "eval")
+    show = cli.session.progress(args, "eval")
     assert show is not None
     for done in range(1, 101):
         show(done, 100)
     assert capsys.readouterr().err == "eval: 100 of 100, 0 s\n"
-    assert cli._progress(cli.make_parser().parse_args(["eval", "--json"]), "eval") is None
+    assert cli.session.progress(cli.make_parser().parse_args(["eval", "--json"]), "eval") is None
