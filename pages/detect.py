@@ -5,25 +5,20 @@ from __future__ import annotations
 import streamlit as st
 
 from codi_core.ui import calls, detect_views, eval_choice, layout
-from codi_core.ui.detect_run import Run, controls, run_of
+from codi_core.ui.background import repainted
+from codi_core.ui.detect_run import controls, run_of
 from codi_core.ui.errors import plain, shown_errors
-
-REPAINT_SECONDS = 1.5
 
 layout.require_app("pages/detect.py")
 
 
-def panel(run: Run) -> None:
-    """Repainted alone, and by itself while the run goes on."""
-    was_running = run.running
+def panel() -> None:
     with shown_errors():
         controls(request, run)
-    if run.readings is not None:
-        st.caption(plain(detect_views.condition(run.readings)))
+    if run.value is not None:
+        st.caption(plain(detect_views.condition(run.value)))
         with shown_errors():
-            detect_views.show(run.readings, model)
-    if was_running != repainting:
-        st.rerun()
+            detect_views.show(run.value, model)
 
 
 model = st.session_state["model"]
@@ -37,5 +32,4 @@ if layout.open_model() is not None:
             eval_choice.describe(choice)
             request = calls.detect_request(model, choice.name, choice.n, lens)
             run = run_of(request)
-            repainting = run.running
-            st.fragment(panel, run_every=REPAINT_SECONDS if repainting else None)(run)
+            repainted(run, panel)

@@ -383,18 +383,3 @@ def _laid_out(figure: go.Figure, height: int) -> None:
 
 def _indices(passes: int) -> dict[str, Any]:
     return {"tickvals": list(range(passes + 1)), "ticktext": ["bot", *(position(index) for index in range(1, passes + 1))]}
-
-
-def with_condition(figure: go.Figure, title: str, condition: str) -> go.Figure:
-    """The figure as it leaves the page: with what it shows and what made it."""
-    figure.update_layout(
-        template="plotly_white",
-        title={"text": plotly_text(title), "font_size": 15, "x": 0, "xref": "container", "pad_l": 16},
-        width=1100,
-        height=(figure.layout.height or 360) + 110,
-        margin={"l": 70, "r": 30, "t": 90, "b": 110},
-        legend={"y": -0.2},
-    )
-    below = {"showarrow": False, "align": "left", "x": 0, "xref": "paper", "y": 0, "yref": "paper"}
-    figure.add_annotation(text=plotly_text(condition), font_size=10, yshift=-100, **below)
-    return figure

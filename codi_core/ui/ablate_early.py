@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from codi_core.figures import ablate as figures
+from codi_core.figures.stand_alone import stand_alone
 from codi_core.services.ablate import EarlyStopRequest, early_stop, early_stop_command
 from codi_core.services.cards import ModelCard
 from codi_core.services.workbench import Poke
@@ -64,7 +65,7 @@ def _show(curve: PassCurve, request: EarlyStopRequest, card: ModelCard) -> None:
         groups = _groups(curve, lines)
         export_menu(
             f"codi-early-stop-{request.key}",
-            lambda: figures.with_condition(figures.pass_curve(curve, groups), "Accuracy after ever more passes", condition),
+            lambda: stand_alone(figures.pass_curve(curve, groups), "Accuracy after ever more passes", condition),
             lambda: [figures.pass_table(curve)],
             lambda: _exported(curve, condition, request),
         )

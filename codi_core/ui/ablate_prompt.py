@@ -10,6 +10,7 @@ import streamlit as st
 
 from codi_core.figures import ablate as figures
 from codi_core.figures.ablate import SPACES
+from codi_core.figures.stand_alone import stand_alone
 from codi_core.figures.text import number, percent
 from codi_core.services import ablate as services
 from codi_core.services.ablate import ImportanceRequest, importance, importance_command
@@ -100,7 +101,7 @@ def _show(found: PromptImportance, request: ImportanceRequest, card: ModelCard) 
             table = st.toggle("Table", key="table", bind="query-params", help="The same numbers as a table")
             export_menu(
                 f"codi-importance-{found.key}",
-                lambda: figures.with_condition(figures.importance_bars(found, space), f"Latents of: {request.prompt:.90}", condition),
+                lambda: stand_alone(figures.importance_bars(found, space), f"Latents of: {request.prompt:.90}", condition),
                 lambda: [figures.importance_table(found), figures.draws_table(found)],
                 lambda: _exported(found, condition, request),
             )

@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from codi_core.figures import geometry as figures
-from codi_core.figures.ablate import with_condition
 from codi_core.figures.geometry import COLOUR_BY, component
 from codi_core.figures.lens import heatmap, wide_table
+from codi_core.figures.stand_alone import stand_alone
 from codi_core.figures.text import position
 from codi_core.services.cards import ModelCard
 from codi_core.services.geometry import GeometryRequest, answered_right, component_method, geometry, geometry_command
@@ -212,7 +212,7 @@ def _menu(
 ) -> None:
     def drawn() -> go.Figure:
         made = figure()
-        return made if name == "cosines" else with_condition(made, f"Latents {NAMES[found.space]}: {name}", condition)
+        return made if name == "cosines" else stand_alone(made, f"Latents {NAMES[found.space]}: {name}", condition)
 
     def value() -> dict[str, Any]:
         records = [frame.to_dict(orient="records") for frame in tables()]

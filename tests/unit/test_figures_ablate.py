@@ -19,7 +19,6 @@ from codi_core.figures.ablate import (
     pass_curve,
     pass_table,
     standing_out,
-    with_condition,
 )
 from codi_core.types import (
     AblationMap,
@@ -134,11 +133,6 @@ def test_one_prompts_latents_as_bars(prompt: PromptImportance) -> None:
     assert answers_of(prompt.latents[0]) == "24 × 15, <b>16 × 5"
     assert "<b>" not in "".join(draws.customdata), "answers are text, not markup"
     assert len(importance_table(prompt)) == 5 and len(draws_table(prompt)) == 100
-
-
-def test_exported_figures_carry_their_condition(curve: PassCurve) -> None:
-    figure = with_condition(pass_curve(curve, ["all"]), "Title <b>", "model · n = 40")
-    assert any("model" in note.text for note in figure.layout.annotations) and "&lt;b&gt;" in figure.layout.title.text
 
 
 # Geometry
