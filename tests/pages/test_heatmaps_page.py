@@ -39,8 +39,8 @@ def grids(app: AppTest) -> list[dict[str, Any]]:
 
 
 def shown(app: AppTest) -> str:
-    """Everything said on the page."""
-    return words(app) + "\n".join(element.proto.body for element in app.get("html"))
+    """Everything said on the page, as one reads it."""
+    return (words(app) + "\n".join(element.proto.body for element in app.get("html"))).replace("\\", "")
 
 
 def test_a_grid_is_there_without_any_model(open_page: Open, stored: SweepTable) -> None:
