@@ -54,6 +54,7 @@ def test_a_question_goes_from_the_data_to_its_latents(page: Page, address: str) 
     page.goto(f"{address}/data?set=wordings&n=64")
     table = page.get_by_test_id("stDataFrame").locator("canvas").first
     expect(table).to_be_visible()
+    table.scroll_into_view_if_needed()
     box = table.bounding_box()
     assert box
     page.mouse.click(box["x"] + 18, box["y"] + 52)  # the first row's check box: the table is painted, not made of elements

@@ -20,7 +20,7 @@ def sent(app: AppTest, name: str) -> dict[str, Any]:
 
 def words(app: AppTest) -> str:
     """Everything Streamlit itself was given to show."""
-    shown = [*app.text, *app.caption, *app.markdown, *app.error, *app.warning]
+    shown = [*app.text, *app.caption, *app.markdown, *app.error, *app.warning, *app.info]
     return "\n".join(str(element.value) for element in shown)
 
 
