@@ -28,6 +28,7 @@ INTRO = f"""# What the bundled models can do
 
 Written by `python -m benchmarks.bundled`. {N:,} problems a row, none seen in training; 95 % intervals that know which questions share
 numbers or wording. *Unseen triples*: eval set `bundled`; *unseen wordings*: phrases that no training problem contains, numbers unseen too.
+Unseen are the problems, not the single sums they take: those are practised as bare equations (docs/bundled-model.md).
 """
 
 

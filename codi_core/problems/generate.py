@@ -231,11 +231,11 @@ def stream(split: Split, seed: int, families: tuple[Family, ...] = FAMILIES) -> 
                 break
 
 
-def equations(seed: int, families: tuple[Family, ...] = FAMILIES) -> Iterator[Step]:
+def equations(seed: int) -> Iterator[Step]:
     """Endless single steps of problems of whatever split; the same seed gives the same steps."""
     rng = random.Random(f"equations:{seed}")
     while True:
-        draft = _DRAFTS[rng.choice(families)](rng)
+        draft = _DRAFTS[rng.choice(FAMILIES)](rng)
         if draft is not None:
             yield Step(*rng.choice(draft.steps))
 

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from codi_core.figures.lens import layer_axis
-from codi_core.figures.paint import CIVIDIS, Paint, css
+from codi_core.figures.paint import Paint
 from codi_core.figures.panels import Panel
 from codi_core.ui.component import component
 
@@ -21,8 +21,6 @@ HTML = """
 </div></div>
 <div class="tip" role="status"></div>
 """
-STOPS = [css(rgb) for rgb in CIVIDIS]
-"""CSS colours of the sequential scale."""
 _mount = component("heatgrid", HTML)
 NONE: Mapping[tuple[int, int], str] = MappingProxyType({})
 

@@ -12,6 +12,7 @@ from codi_core.problems.generate import (
     MAX_VALUE,
     Problem,
     Split,
+    equations,
     generate,
     seed_prompt,
     stream,
@@ -43,6 +44,12 @@ def test_every_step_is_true_and_within_one_token(drawn: dict[Split, list[Problem
         for step in problem.steps:
             assert evaluate(step.expression) == step.value
             assert 0 < step.value <= MAX_VALUE
+
+
+def test_drilled_equations_are_true_and_the_same_for_a_seed() -> None:
+    drawn = list(islice(equations(3), 500))
+    assert all(evaluate(step.expression) == step.value and 0 < step.value <= MAX_VALUE for step in drawn)
+    assert drawn == list(islice(equations(3), 500)) != list(islice(equations(4), 500))
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(DISJOINT, 2)))
