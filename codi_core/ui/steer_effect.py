@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Literal
 
 import pandas as pd
@@ -14,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from codi_core.figures.stand_alone import stand_alone
 from codi_core.figures.steer import dose_response, effects_table, share_bars
+from codi_core.figures.sweeps import p_text
 from codi_core.figures.text import number
 from codi_core.services.effects import ConditionRequest
 from codi_core.steering.methods import all_zero, text_of
@@ -204,7 +206,7 @@ def _facts(effect: SteeringEffect, pending: bool) -> str:
         "n (effective)": f"{paired.n:,} ({paired.effective_n:,.0f})",
         "Difference": f"{100 * paired.delta:+.1f} points <small>{100 * paired.low:+.1f} to {100 * paired.high:+.1f}</small>",
         "Fixed / broken": f"{paired.fixed:,} / {paired.broken:,} <small>{effect.changed:,} answers changed</small>",
-        "p": f"{paired.p_clustered:.3f} <small>clustered; exact McNemar {paired.p_mcnemar:.3f}</small>",
+        "p": f"{escape(p_text(paired.p_clustered))} <small>clustered; exact McNemar {escape(p_text(paired.p_mcnemar))}</small>",
         "Gold margin": f"{effect.margin.value:+.3f} <small>{effect.margin.low:+.3f} to {effect.margin.high:+.3f} logits</small>",
         "Random band": _band(controls) if controls else f"<small>{'still to come' if pending else 'not run'}</small>",
     }
