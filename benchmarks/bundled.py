@@ -19,6 +19,7 @@ from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.turns import OnProgress
 from codi_core.services.workbench import Workbench
 from codi_core.settings import ROOT, Settings
+from codi_core.training.batches import MAX_STEPS
 from codi_core.types import CellMeans, Share
 
 DOCUMENT = ROOT / "docs" / "bundled-results.md"
@@ -36,7 +37,7 @@ def requests(model: str) -> dict[str, EvalRequest]:
     base = EvalRequest(model, n=N)
     return {
         "unseen triples, 6 passes": replace(base, swap_donor=True),
-        **{f"unseen triples, {passes} passes": replace(base, passes=passes) for passes in (5, 4, 3, 2, 1, 0)},
+        **{f"unseen triples, {passes} pass{'es' * (passes != 1)}": replace(base, passes=passes) for passes in (5, 4, 3, 2, 1, 0)},
         "unseen triples, explicit chain": replace(base, mode="cot"),
         "`templates`, 6 passes": replace(base, eval_set="templates"),
         "`templates`, 0 passes": replace(base, eval_set="templates", passes=0),
@@ -78,7 +79,7 @@ def _swaps(report: EvalReport) -> Iterator[str]:
 def _steps(workbench: Workbench, model: str) -> Iterator[str]:
     *_, readings = detect(workbench, DetectRequest(model, "bundled", N), "bundled")
     yield "\n| logit lens, last depth | index | " + " | ".join(f"top {k} (by chance)" for k in TOP) + " | n |\n|---|---|---|---|---|---|"
-    for step in range(1, 5):
+    for step in range(1, MAX_STEPS + 1):
         found, chance = aligned_detection(readings, step)
         cells = " | ".join(f"{_cell(found, k)} ({_cell(chance, k)})" for k in TOP)
         yield f"| value of step {step} | {step + 1} | {cells} | {found.n:,} |"

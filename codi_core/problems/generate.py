@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from codi_core.problems.stories import CHAINS, GROUPS, PERCENT, PERCENT_ONE, RATE_EXTRA, RATES, SUFFIXES, Setting, Slot, Story
+from codi_core.problems.stories import CHAINS, GROUPS, PERCENT, RATE_EXTRA, RATES, SUFFIXES, Setting, Slot, Story
 
 Split = Literal["train", "test", "means", "select", "confirm", "wordings"]
 Family = Literal["group", "percent", "chain", "rate"]
@@ -21,8 +21,8 @@ FAMILIES: tuple[Family, ...] = ("group", "percent", "chain", "rate")
 MAX_VALUE = 999
 """Largest number in any problem: every value is one token of the bundled tokenizer."""
 
-TRIPLE_SHARES: tuple[tuple[Split, int], ...] = (("train", 45), ("test", 70), ("means", 80), ("select", 90), ("confirm", 100))
-WORDING_SHARES: tuple[tuple[Split, int], ...] = (("train", 64), ("means", 76), ("select", 88), ("confirm", 100))
+TRIPLE_SHARES: tuple[tuple[Split, int], ...] = (("train", 56), ("test", 82), ("means", 88), ("select", 94), ("confirm", 100))
+WORDING_SHARES: tuple[tuple[Split, int], ...] = (("train", 64), ("means", 76), ("select", 84), ("confirm", 100))
 SEED_PROMPT = (600, 30, 10)
 TEAM_PROMPT = (3, 5, 2)
 
@@ -118,14 +118,7 @@ def group_draft(story_id: str, x: int, y: int, z: int) -> _Draft | None:
 
 def _percent(rng: random.Random) -> _Draft | None:
     n = rng.choice((20, 40, 50, 60, 80)) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
-    p, q = 10 * rng.randint(1, 8), 10 * rng.randint(1, 8)
-    if rng.random() < 0.25:
-        story = rng.choice(PERCENT_ONE)
-        if n * p % 100:
-            return None
-        a = n * p // 100
-        return _Draft(story.id, story.slots, ({"n": n, "p": p},) * 3, ((f"{n}*{p}/100", a), (f"{n}-{a}", n - a)), (n, p))
-    return percent_draft(rng.choice(PERCENT).id, n, p, q)
+    return percent_draft(rng.choice(PERCENT).id, n, 10 * rng.randint(1, 8), 10 * rng.randint(1, 8))
 
 
 def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:
@@ -133,29 +126,30 @@ def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:
     story = next(s for s in PERCENT if s.id == story_id)
     if p + q >= 100 or n * p % 100 or n * q % 100:
         return None
-    a, b = n * p // 100, n * q // 100
-    steps = ((f"{n}*{p}/100", a), (f"{n}*{q}/100", b), (f"{a}+{b}", a + b), (f"{n}-{a + b}", n - a - b))
+    both = n * (p + q) // 100
+    steps = ((f"{p}+{q}", p + q), (f"{n}*{p + q}/100", both), (f"{n}-{both}", n - both))
     return _Draft(story_id, story.slots, ({"n": n, "p": p, "q": q},) * 3, steps, (n, p, q))
 
 
-CHAIN_MAX = 60
+MAX_AMOUNT, MAX_CHANGE = 40, 6
+"""Everyday chains and rates: largest amount on the way, most that is added or taken away at once."""
 
 
 def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
     """A random operation on ``value``: name, operand, result; None when it leaves the range or is not exact."""
     name = rng.choice(("add", "sub", "add", "sub", "mul", "div"))
-    n = rng.randint(2, 3) if name in ("mul", "div") else rng.randint(1, 10)
+    n = rng.randint(2, 3) if name in ("mul", "div") else rng.randint(1, MAX_CHANGE)
     if name == "div" and value % n:
         return None
     result = {"add": value + n, "sub": value - n, "mul": value * n, "div": value // n}[name]
-    return (name, n, result) if 1 <= result <= CHAIN_MAX else None
+    return (name, n, result) if 1 <= result <= MAX_AMOUNT else None
 
 
 def _chain(rng: random.Random) -> _Draft | None:
     setting: Setting = rng.choice(CHAINS)
-    value = first = rng.randint(2, 20)
+    value = first = rng.randint(2, 15)
     slots, values, steps, triple = [setting.start], [{"n": first}], [], [first]
-    for _ in range(rng.randint(1, 3)):
+    for _ in range(rng.randint(2, 3)):
         if (done := _operation(rng, value)) is None:
             return None
         name, n, result = done
@@ -172,7 +166,7 @@ def _rate(rng: random.Random) -> _Draft | None:
     story = rng.choice(RATES)
     r, h, d = rng.randint(2, 9), rng.randint(2, 5), rng.randint(2, 4)
     day, total = r * h, r * h * d
-    if total > 120:
+    if total > MAX_AMOUNT:
         return None
     v = {"r": r, "h": h, "d": d}
     steps = [(f"{r}*{h}", day), (f"{day}*{d}", total)]
@@ -184,7 +178,7 @@ def _rate(rng: random.Random) -> _Draft | None:
 def _rate_extra(rng: random.Random, story: Story, v: dict[str, int], steps: list[tuple[str, int]], total: int) -> _Draft | None:
     """The third step of a rate story: something on top, or something lost."""
     first, second, ask = story.slots
-    e, minus = rng.randint(1, 10), rng.random() < 0.5
+    e, minus = rng.randint(1, MAX_CHANGE), rng.random() < 0.5
     result = total - e if minus else total + e
     if result < 1:
         return None

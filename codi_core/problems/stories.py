@@ -198,25 +198,6 @@ PERCENT: tuple[Story, ...] = (
     ),
 )
 
-PERCENT_ONE: tuple[Story, ...] = (
-    Story(
-        "visitors",
-        (
-            ("A museum counts {n} visitors,", "Of the {n} visitors of a museum,", "There are {n} visitors, and"),
-            ("{p}% of them are children.", "{p}% are children.", "children make up {p}%."),
-            ("How many visitors are adults?", "How many are not children?", "Count the adults."),
-        ),
-    ),
-    Story(
-        "letters",
-        (
-            ("A post office sorts {n} letters,", "Of the {n} letters in a post office,", "There are {n} letters, and"),
-            ("{p}% of them go abroad.", "{p}% go abroad.", "foreign mail makes up {p}%."),
-            ("How many letters stay in the country?", "How many do not go abroad?", "Count the letters that stay."),
-        ),
-    ),
-)
-
 CHAINS: tuple[Setting, ...] = (
     Setting(
         "apples",

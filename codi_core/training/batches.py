@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from codi_core.problems.generate import Problem, stream
 from codi_core.training.tokenizer import BOT, EOS, EOT, PAD, token_id
 
-MAX_STEPS = 4
+MAX_STEPS = 3
 IGNORE = -100
 CHUNK = 16
 """Batches drawn, sorted by length and shuffled together."""

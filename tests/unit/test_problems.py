@@ -40,7 +40,7 @@ def evaluate(expression: str) -> Fraction:
 
 def test_every_step_is_true_and_within_one_token(drawn: dict[Split, list[Problem]]) -> None:
     for problem in (p for problems in drawn.values() for p in problems):
-        assert 1 <= len(problem.steps) <= 4
+        assert 2 <= len(problem.steps) <= 3
         for step in problem.steps:
             assert evaluate(step.expression) == step.value
             assert 0 < step.value <= MAX_VALUE
