@@ -1,12 +1,15 @@
-"""One engine a family, on tiny checkpoints loaded by the real loader."""
+"""Tiny checkpoints loaded by the real loader: one engine a family, and one checkpoint for the services."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from codi_core.engine.engine import Engine
+from codi_core.services.workbench import Workbench
+from codi_core.settings import Settings
 from tests.checkpoints import BASE_CONFIGS, load, tensors_of, write
 
 
@@ -24,3 +27,16 @@ def engine(request: pytest.FixtureRequest, engines: dict[str, Engine]) -> Engine
 @pytest.fixture
 def llama(engines: dict[str, Engine]) -> Engine:
     return engines["llama"]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A checkpoint with random weights, as requests name it."""
+    return str(write(tmp_path_factory.mktemp("services") / "tiny", tensors_of(lora=False)))
+
+
+@pytest.fixture
+def workbench(settings: Settings) -> Iterator[Workbench]:
+    bench = Workbench(settings)
+    yield bench
+    bench.close()

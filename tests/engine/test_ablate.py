@@ -17,24 +17,10 @@ from codi_core.services.effects import ConditionRequest, evaluate_condition, run
 from codi_core.services.evaluate import EvalRequest, evaluate
 from codi_core.services.steer import MeansRequest
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
 from codi_core.steering.replacement import Replacement
 from codi_core.types import AblationSite
-from tests.checkpoints import tensors_of, write
 
 MEANS, PASSES = MeansRequest(n=12), 2
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write(tmp_path_factory.mktemp("ablated") / "model", tensors_of(lora=False)))
-
-
-@pytest.fixture
-def workbench(settings: Settings) -> Iterator[Workbench]:
-    bench = Workbench(settings)
-    yield bench
-    bench.close()
 
 
 def last(found: Iterator[Any]) -> Any:

@@ -23,12 +23,6 @@ from codi_core.services.sweeps import SweepRequest, sweep
 from codi_core.services.workbench import Workbench
 from codi_core.settings import ROOT, Settings
 from codi_core.steering.methods import methods_of
-from tests.checkpoints import tensors_of, write
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("bundle") / "tiny", tensors_of(lora=False))
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +33,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 
 @pytest.fixture(scope="module")
-def request_(folder: Path) -> ConditionRequest:
+def request_(folder: str) -> ConditionRequest:
     methods = methods_of("kv source=difference a=2 b=4 coefficient=3 indices=3")
-    return ConditionRequest(str(folder), methods, n=16, means=MeansRequest(n=16), controls=2)
+    return ConditionRequest(folder, methods, n=16, means=MeansRequest(n=16), controls=2)
 
 
 def unpacked(content: bytes, where: Path) -> Path:
@@ -96,9 +90,9 @@ def test_a_changed_file_is_noticed(bench: Workbench, request_: ConditionRequest,
         run_notebook(here, monkeypatch, bench.settings.cache_dir)
 
 
-def test_a_sweep_is_bundled(bench: Workbench, folder: Path, tmp_path: Path) -> None:
+def test_a_sweep_is_bundled(bench: Workbench, folder: str, tmp_path: Path) -> None:
     only = (("kv-corrected", 1, 2, 3, 1.0), ("kv-corrected", 2, 4, 3, -1.0))
-    request = SweepRequest(str(folder), "corrected-kv", eval_set="bundled", n=8, randoms=1, shuffled=0, means_n=16, only=only)
+    request = SweepRequest(folder, "corrected-kv", eval_set="bundled", n=8, randoms=1, shuffled=0, means_n=16, only=only)
     table = sweep(bench, request)
     here = unpacked(bundle_sweep(bench, table.key)[1], tmp_path)
     assert len(pd.read_csv(here / "cells.csv")) == len(table.cells)
@@ -111,8 +105,8 @@ def test_a_sweep_is_bundled(bench: Workbench, folder: Path, tmp_path: Path) -> N
         bundle_sweep(bench, "0000000000000000")
 
 
-def test_the_command_line_writes_a_bundle(folder: Path, bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--model", str(folder), "--n", "16", "--means-n", "16", "--controls", "2", "--cache-dir", str(bench.settings.cache_dir)]
+def test_the_command_line_writes_a_bundle(folder: str, bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--model", folder, "--n", "16", "--means-n", "16", "--controls", "2", "--cache-dir", str(bench.settings.cache_dir)]
     condition = "kv source=difference a=2 b=4 coefficient=3 indices=3"
     assert main(["bundle", "--condition", condition, *words, "--device", "cpu", "--dtype", "float32", "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("codi-condition-*.zip")

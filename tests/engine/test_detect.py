@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -21,27 +20,14 @@ from codi_core.services import detect as service
 from codi_core.services.detect import DetectRequest, detect, tracked_tokens
 from codi_core.services.lenses import train_lens
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
 from codi_core.types import RolloutConfig
-from tests.checkpoints import load, tensors_of, write
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("detect") / "tiny", tensors_of(lora=False))
+from tests.checkpoints import load
 
 
 @pytest.fixture
-def workbench(tmp_path: Path) -> Iterator[Workbench]:
-    bench = Workbench(Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1))
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def request_(folder: Path, monkeypatch: pytest.MonkeyPatch) -> DetectRequest:
+def request_(folder: str, monkeypatch: pytest.MonkeyPatch) -> DetectRequest:
     monkeypatch.setattr(service, "BATCH", 8)
-    return DetectRequest(str(folder), n=20, passes=2)
+    return DetectRequest(folder, n=20, passes=2)
 
 
 def test_partial_readings_grow_and_the_whole_is_stored(workbench: Workbench, request_: DetectRequest) -> None:
@@ -60,9 +46,9 @@ def test_a_run_stopped_half_way_leaves_its_part_and_nothing_stored(workbench: Wo
     assert workbench.store.find(service.KIND, part.spec.key) is None
 
 
-def test_readings_are_those_of_single_rollouts(workbench: Workbench, request_: DetectRequest, folder: Path) -> None:
+def test_readings_are_those_of_single_rollouts(workbench: Workbench, request_: DetectRequest, folder: str) -> None:
     readings = list(detect(workbench, request_, "test"))[-1]
-    model = load(folder, lora_alpha=None)
+    model = load(Path(folder), lora_alpha=None)
     for row in (0, 11, 19):
         rollout = Engine(model).rollout([readings.questions[row].question], RolloutConfig(2))[0]
         ids = [token for token in readings.token_ids[row].ravel().tolist() if token >= 0]
@@ -73,11 +59,11 @@ def test_readings_are_those_of_single_rollouts(workbench: Workbench, request_: D
         assert readings.correct[row] == (rollout.finished and rollout.number == readings.questions[row].gold)
 
 
-def test_values_of_several_tokens_are_left_out(workbench: Workbench, folder: Path, tmp_path: Path) -> None:
+def test_values_of_several_tokens_are_left_out(workbench: Workbench, folder: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     rows = [{"question": f"What is {n}?", "answer": n} for n in (7, 123456, 2.5)]
     path.write_text("\n".join(map(json.dumps, rows)))
-    readings = list(detect(workbench, DetectRequest(str(folder), str(path), passes=1), "test"))[-1]
+    readings = list(detect(workbench, DetectRequest(folder, str(path), passes=1), "test"))[-1]
     assert readings.targets == ("answer",)
     found = detection_map(readings, "answer")
     assert (found.found.n, found.multi_token, found.without) == (1, 2, 0)

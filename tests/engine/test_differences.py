@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,20 +18,14 @@ from codi_core.models.model import CodiModel
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.differences import DifferenceRequest, read_differences
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
 from codi_core.steering.means import collect_samples, means_spec
 from codi_core.types import MeanLatents
-from tests.checkpoints import load, tensors_of, write
+from tests.checkpoints import load
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("differences") / "tiny", tensors_of(lora=False))
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> CodiModel:
-    return load(folder, lora_alpha=None)
+def model(folder: str) -> CodiModel:
+    return load(Path(folder), lora_alpha=None)
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +88,8 @@ def test_cosines_between_pairs(means: MeanLatents, space: str) -> None:
     assert matrix[order.index((1, 3)), order.index((2, 6))] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.fixture
-def workbench(tmp_path: Path) -> Iterator[Workbench]:
-    bench = Workbench(Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1))
-    yield bench
-    bench.close()
-
-
-def test_the_service_stores_its_means(workbench: Workbench, folder: Path, model: CodiModel) -> None:
-    request = DifferenceRequest(str(folder), n=8)
+def test_the_service_stores_its_means(workbench: Workbench, folder: str, model: CodiModel) -> None:
+    request = DifferenceRequest(folder, n=8)
     counted: list[int] = []
     report = read_differences(workbench, request, "test", progress=lambda done, total: counted.append(done))
     assert counted == [8] and report.grid.n == 8

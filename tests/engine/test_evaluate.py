@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from codi_core.problems.evalsets import load_eval_set
 from codi_core.services import turns
 from codi_core.services.evaluate import EvalRequest, evaluate, stored_evals
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
 from codi_core.types import EvalRow, Question, RolloutConfig
 from tests.checkpoints import tensors_of, write
 
@@ -30,18 +28,6 @@ CONFIG = RolloutConfig(passes=3, max_new_tokens=5)
 QUESTIONS = load_eval_set("bundled", 8, 1)[1]
 NEW_TOKENS = 8
 """Enough for random models to write a number now and then."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("evaluated") / "model", tensors_of(lora=False))
-
-
-@pytest.fixture
-def workbench(settings: Settings) -> Iterator[Workbench]:
-    bench = Workbench(settings)
-    yield bench
-    bench.close()
 
 
 class Put:
@@ -138,8 +124,8 @@ def test_swapped_slots_are_what_an_editor_does_with_them(engine: Engine) -> None
     assert [row.answered for row in swap(engine, questions, rows_of(questions), pairs, "kv", config)] == answers
 
 
-def test_the_second_time_is_read_not_computed(workbench: Workbench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = EvalRequest(str(folder), "bundled", 12, passes=2, swap_donor=True)
+def test_the_second_time_is_read_not_computed(workbench: Workbench, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = EvalRequest(folder, "bundled", 12, passes=2, swap_donor=True)
     first = evaluate(workbench, request)
     monkeypatch.setattr(Engine, "rollout", None)
     second = evaluate(workbench, request)
@@ -148,8 +134,8 @@ def test_the_second_time_is_read_not_computed(workbench: Workbench, folder: Path
     assert stored_evals(workbench, replace(first.spec.model, name="another")) == []
 
 
-def test_fresh_computes_again_and_finds_the_same(workbench: Workbench, folder: Path) -> None:
-    request = EvalRequest(str(folder), "bundled", 12, passes=2)
+def test_fresh_computes_again_and_finds_the_same(workbench: Workbench, folder: str) -> None:
+    request = EvalRequest(folder, "bundled", 12, passes=2)
     first = evaluate(workbench, request)
     made = workbench.store.read("evals", first.spec.key).path
     before = (made / "rows.parquet").stat().st_mtime_ns
@@ -157,8 +143,8 @@ def test_fresh_computes_again_and_finds_the_same(workbench: Workbench, folder: P
     assert (made / "rows.parquet").stat().st_mtime_ns > before
 
 
-def test_a_report_adds_up(workbench: Workbench, folder: Path) -> None:
-    report = evaluate(workbench, EvalRequest(str(folder), "bundled", 40, passes=1))
+def test_a_report_adds_up(workbench: Workbench, folder: str) -> None:
+    report = evaluate(workbench, EvalRequest(folder, "bundled", 40, passes=1))
     assert sum(report.outcomes.values()) == report.accuracy.n == len(report.run.rows) == 40
     assert sum(group.n for group in report.by_family.values()) == 40 == sum(group.n for group in report.by_steps.values())
     assert report.accuracy.value == report.run.correct.mean() == report.outcomes["correct"] / 40
@@ -167,8 +153,8 @@ def test_a_report_adds_up(workbench: Workbench, folder: Path) -> None:
     assert (data["key"], data["n"], data["passes"]) == (report.spec.key, 40, 1)
 
 
-def test_what_changes_a_number_changes_the_key(workbench: Workbench, folder: Path) -> None:
-    request = EvalRequest(str(folder), "bundled", 3, passes=2)
+def test_what_changes_a_number_changes_the_key(workbench: Workbench, folder: str) -> None:
+    request = EvalRequest(folder, "bundled", 3, passes=2)
     others = [replace(request, n=4), replace(request, seed=1), replace(request, passes=1), replace(request, mode="cot", max_new_tokens=9)]
     keys = {evaluate(workbench, one).spec.key for one in (request, *others, replace(request, max_new_tokens=9))}
     assert len(keys) == 6
@@ -176,8 +162,8 @@ def test_what_changes_a_number_changes_the_key(workbench: Workbench, folder: Pat
     assert evaluate(workbench, cot).spec == evaluate(workbench, replace(cot, passes=1)).spec  # there are none
 
 
-def test_progress_is_told_in_turns_and_turns_do_not_matter(workbench: Workbench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request, seen = EvalRequest(str(folder), "bundled", 12, passes=2), []
+def test_progress_is_told_in_turns_and_turns_do_not_matter(workbench: Workbench, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, seen = EvalRequest(folder, "bundled", 12, passes=2), []
     whole = evaluate(workbench, request)
     monkeypatch.setattr(turns, "TURN", 5)
     here = threading.current_thread()
@@ -190,23 +176,23 @@ def test_progress_is_told_in_turns_and_turns_do_not_matter(workbench: Workbench,
     assert seen == [(5, 12), (10, 12), (12, 12)]
 
 
-def test_whoever_waits_can_leave_and_nothing_is_stored(workbench: Workbench, folder: Path) -> None:
+def test_whoever_waits_can_leave_and_nothing_is_stored(workbench: Workbench, folder: str) -> None:
     def leave() -> None:
         raise Cancelled("enough")
 
     shipped = workbench.store.keys("evals")
     with pytest.raises(Cancelled, match="enough"):
-        evaluate(workbench, EvalRequest(str(folder), "bundled", 200), poke=leave)
+        evaluate(workbench, EvalRequest(folder, "bundled", 200), poke=leave)
     assert workbench.store.keys("evals") == shipped
 
 
-def test_bad_requests_say_why(workbench: Workbench, folder: Path, tmp_path: Path) -> None:
+def test_bad_requests_say_why(workbench: Workbench, folder: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs latents to swap"):
-        evaluate(workbench, EvalRequest(str(folder), swap_donor=True, passes=0))
+        evaluate(workbench, EvalRequest(folder, swap_donor=True, passes=0))
     long = tmp_path / "long.jsonl"
     long.write_text('{"question": "short", "answer": 1}\n{"question": "' + "x" * 20_001 + '", "answer": 1}')
     with pytest.raises(DataError, match="Question 2: The prompt has 20,001 characters"):
-        evaluate(workbench, EvalRequest(str(folder), str(long)))
+        evaluate(workbench, EvalRequest(folder, str(long)))
 
 
 def test_questions_of_others_are_said_to_be_outside_the_domain(workbench: Workbench, tmp_path: Path) -> None:

@@ -15,12 +15,7 @@ from codi_core.services.cards import model_card
 from codi_core.services.inspect import InspectRequest, inspect, known_problems
 from codi_core.services.workbench import Recent, Workbench
 from codi_core.settings import Settings
-from tests.checkpoints import load, tensors_of, write
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("inspect") / "tiny", tensors_of(lora=False))
+from tests.checkpoints import load
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +25,10 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     bench.close()
 
 
-def test_answer_grid_and_tracked_tokens_of_a_known_problem(workbench: Workbench, folder: Path) -> None:
-    request = InspectRequest(str(folder), team_prompt().question, tracked=("yes",))
+def test_answer_grid_and_tracked_tokens_of_a_known_problem(workbench: Workbench, folder: str) -> None:
+    request = InspectRequest(folder, team_prompt().question, tracked=("yes",))
     seen = inspect(workbench, request, "test")
-    model = load(folder, lora_alpha=None)
+    model = load(Path(folder), lora_alpha=None)
     grid = seen.grids["logit"]
     assert seen.model == model.spec and grid.model_key == model.spec.key
     assert seen.rollout.input_ids == tuple(model.build_prompt(request.prompt)) and seen.rollout.resid.size == 0
@@ -44,14 +39,14 @@ def test_answer_grid_and_tracked_tokens_of_a_known_problem(workbench: Workbench,
         assert grid.prob_of(item).shape == grid.rank_of(item).shape == (7, model.n_layers + 1)
 
 
-def test_passes_decide_how_many_indices_there_are(workbench: Workbench, folder: Path) -> None:
-    request = InspectRequest(str(folder), "How many?", passes=0)
+def test_passes_decide_how_many_indices_there_are(workbench: Workbench, folder: str) -> None:
+    request = InspectRequest(folder, "How many?", passes=0)
     assert inspect(workbench, request, "test").grids["logit"].entropy.shape[0] == 1
     assert inspect(workbench, replace(request, passes=8), "test").grids["logit"].entropy.shape[0] == 9
 
 
-def test_the_same_request_gives_the_same_numbers_and_another_has_another_key(workbench: Workbench, folder: Path) -> None:
-    request = InspectRequest(str(folder), "How many?")
+def test_the_same_request_gives_the_same_numbers_and_another_has_another_key(workbench: Workbench, folder: str) -> None:
+    request = InspectRequest(folder, "How many?")
     first, second = inspect(workbench, request, "a"), inspect(workbench, request, "b")
     np.testing.assert_array_equal(first.grids["logit"].top_probs, second.grids["logit"].top_probs)
     assert request.key != replace(request, passes=5).key != replace(request, passes=5, tracked=("x",)).key
@@ -78,21 +73,21 @@ def test_the_prompts_of_the_posts_are_known() -> None:
     ],
 )
 def test_bad_requests_say_what_and_leave_the_workbench_usable(
-    workbench: Workbench, folder: Path, changes: dict[str, object], error: type[Exception], says: str
+    workbench: Workbench, folder: str, changes: dict[str, object], error: type[Exception], says: str
 ) -> None:
-    request = InspectRequest(str(folder), "How many?")
+    request = InspectRequest(folder, "How many?")
     with pytest.raises(error, match=says):
         inspect(workbench, replace(request, **changes), "test")  # type: ignore[arg-type]
     assert inspect(workbench, request, "test").rollout.question == "How many?"
 
 
 @pytest.mark.parametrize("prompt", ["🙂 مرحبا", "\x00\x07 bell", "<script>alert(1)</script>", "$x^2$ **bold**", "\ud800 half a surrogate"])
-def test_odd_text_is_text(workbench: Workbench, folder: Path, prompt: str) -> None:
-    assert inspect(workbench, InspectRequest(str(folder), prompt), "test").rollout.input_ids
+def test_odd_text_is_text(workbench: Workbench, folder: str, prompt: str) -> None:
+    assert inspect(workbench, InspectRequest(folder, prompt), "test").rollout.input_ids
 
 
-def test_model_card(workbench: Workbench, folder: Path) -> None:
-    card, model = model_card(workbench, str(folder), "test"), load(folder, lora_alpha=None)
+def test_model_card(workbench: Workbench, folder: str) -> None:
+    card, model = model_card(workbench, folder, "test"), load(Path(folder), lora_alpha=None)
     assert (card.spec, card.n_layers, card.device, card.hub_id) == (model.spec, 3, "cpu", None)
     assert card.has_projection and card.special_ids["bot"] == model.ids.bot and card.parameters == model.parameters_count
 

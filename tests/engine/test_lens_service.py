@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -13,26 +11,12 @@ from codi_core.lenses.training import LensTrainSpec
 from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.lenses import comparison_table, lens_cards, questions_of, train_lens
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
-from tests.checkpoints import tensors_of, write
 
 SPEC = LensTrainSpec(indices="3+5", n_questions=12, n_held_out=6, steps=4, batch=8)
 
 
 def quiet(*_: object) -> None:
     """Progress of no interest."""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write(tmp_path_factory.mktemp("lens-service") / "tiny", tensors_of(lora=False)))
-
-
-@pytest.fixture
-def workbench(tmp_path: Path) -> Iterator[Workbench]:
-    bench = Workbench(Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1))
-    yield bench
-    bench.close()
 
 
 def test_a_trained_lens_is_listed_and_read(workbench: Workbench, folder: str) -> None:

@@ -41,18 +41,12 @@ from codi_core.store import Store
 from codi_core.sweeps.local import SweepProgress
 from codi_core.types import SteeringEffect
 from codi_core.ui import calls
-from tests.checkpoints import tensors_of, write
 
 pytestmark = pytest.mark.late
 
 MEANS = MeansRequest(n=10)
 STEERED = (KV(Difference(2, 4), 3.0, (5,), then="stop"),)
 NOT_VALUES = ("milliseconds",)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write(tmp_path_factory.mktemp("far") / "model", tensors_of(lora=False)))
 
 
 @pytest.fixture(scope="module")

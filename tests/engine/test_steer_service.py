@@ -20,30 +20,16 @@ from codi_core.services import effects
 from codi_core.services.effects import ConditionRequest, condition_command, evaluate_condition, runs_of
 from codi_core.services.steer import MeansRequest, SteerRequest, VectorRequest, steer, steer_command, vector_info
 from codi_core.services.workbench import Workbench
-from codi_core.settings import Settings
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.methods import methods_of
 from codi_core.steering.replacement import Replacement
 from codi_core.steering.vectors import Difference, Place, Random
 from codi_core.types import SteeringEffect
-from tests.checkpoints import tensors_of, write
 
 MEANS = MeansRequest(n=10)
 KV_STOP = KV(Difference(2, 4), 3.0, (5,), then="stop")
 LATENT = Hidden(Difference(2, 4), 3.0, (3,))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write(tmp_path_factory.mktemp("steered") / "model", tensors_of(lora=False)))
-
-
-@pytest.fixture
-def workbench(settings: Settings) -> Iterator[Workbench]:
-    bench = Workbench(settings)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ from tests.checkpoints import tensors_of, write
 FEW = tuple(("kv-as-in-the-post", a, b, index, 2.0) for a, b in ((1, 2), (2, 4), (3, 5), (4, 6)) for index in (3, 5))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write(tmp_path_factory.mktemp("swept") / "model", tensors_of(lora=False)))
-
-
 @pytest.fixture
 def request_(folder: str) -> SweepRequest:
     return SweepRequest(folder, "post-kv", n=6, randoms=7, shuffled=2, means_n=12, only=FEW)
