@@ -9,6 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 # Where torch comes from: PyTorch's CPU builds, or PyPI's (with CUDA) where there is an NVIDIA GPU. Empty: whatever pip finds by itself.
 TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu)
 
+# Processes that share the tests, whole files each.
+TEST_WORKERS ?= 2
+
 # Questions of the sweeps that ship: all of them together stay below 20 MB.
 SWEEP_N     ?= 300
 FACTORIAL_N ?= 200
@@ -26,7 +29,7 @@ run: $(VENV)/.runtime ## serve the dashboard on http://HOST:PORT (127.0.0.1:8501
 	$(BIN)/streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
 test: $(VENV)/.dev chromium ## all tests, the browser's included (CODI_SKIP_BROWSER=1 leaves those out); ARGS go to pytest
-	$(BIN)/python -m pytest $(if $(CODI_SKIP_BROWSER),--ignore=tests/browser) $(ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(if $(CODI_SKIP_BROWSER),--ignore=tests/browser) $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, import order
 	$(BIN)/ruff check .
