@@ -28,8 +28,9 @@ help: ## this list
 run: $(VENV)/.runtime ## serve the dashboard on http://HOST:PORT (127.0.0.1:8501)
 	$(BIN)/streamlit run app.py --server.address $(HOST) --server.port $(PORT)
 
-test: $(VENV)/.dev chromium ## all tests, the browser's included (CODI_SKIP_BROWSER=1 leaves those out); ARGS go to pytest
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(if $(CODI_SKIP_BROWSER),--ignore=tests/browser) $(ARGS)
+test: $(VENV)/.dev chromium ## all tests, the browser's last and alone, as they watch the clock (CODI_SKIP_BROWSER=1 or ARGS, which go to pytest, leave those out)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --ignore=tests/browser $(ARGS)
+	$(if $(CODI_SKIP_BROWSER)$(ARGS),,$(BIN)/python -m pytest tests/browser)
 
 check: $(VENV)/.dev ## lint, format, types, import order
 	$(BIN)/ruff check .

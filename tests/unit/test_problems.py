@@ -26,7 +26,7 @@ DISJOINT: tuple[Split, ...] = ("train", "means", "select", "confirm")
 @pytest.fixture(scope="module")
 def drawn() -> dict[Split, list[Problem]]:
     splits: tuple[Split, ...] = (*DISJOINT, "test", "wordings")
-    return {split: list(islice(stream(split, seed=1), 3_000 if split == "train" else 800)) for split in splits}
+    return {split: list(islice(stream(split, seed=1), 3_000 if split == "train" else 400)) for split in splits}
 
 
 def evaluate(expression: str) -> Fraction:
