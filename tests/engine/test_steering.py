@@ -193,10 +193,9 @@ def test_latents_are_those_of_the_cache_free_oracle(llama_bench: tuple[PreparedS
 
 
 def test_drafted_answers_equal_decoded_ones(bench: tuple[PreparedSet, Directions]) -> None:
-    """Large pushes change answers, at every length of agreement."""
+    """Large pushes change most answers, at every length of agreement."""
     prepared, directions = bench
-    changed = False
-    for method in (KV(Difference(1, 3), 8.0, (2,)), Hidden(Difference(1, 3), 8.0, (2,)), Hidden(Difference(1, 3), 0.3, (1,))):
+    for method in (KV(Difference(1, 3), 8.0, (2,)), Hidden(Difference(1, 3), 64.0, (2,)), Hidden(Difference(1, 3), 0.3, (1,))):
         steered = condition(prepared.engine, method)
         run, plain = runs(bench, steered)[0], baseline(bench, steered)[0]
         for number, rows in enumerate(prepared.batches):
@@ -207,8 +206,7 @@ def test_drafted_answers_equal_decoded_ones(bench: tuple[PreparedSet, Directions
             for row, question in enumerate(rows):
                 assert run.answers[question] == prepared.engine.model.decode(decoded.ids[row])
                 assert (run.outcomes[question] == "truncated") == (not decoded.finished[row])
-        changed |= run.answers != plain.answers
-    assert changed
+        assert method.coefficients == {"coefficient": 0.3} or run.answers != plain.answers
 
 
 def test_scores_are_those_of_the_gold_tokens(bench: tuple[PreparedSet, Directions]) -> None:
