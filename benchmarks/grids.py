@@ -73,14 +73,13 @@ def requests(bench: Workbench, model: str, args: argparse.Namespace) -> Iterator
 
 
 def shipped(bench: Workbench, request: SweepRequest) -> tuple[str, SweepTable]:
-    started = time.monotonic()
+    there, started = bench.store.keys(SWEEPS), time.monotonic()
     table = sweep(bench, request, show)
-    seconds = time.monotonic() - started
+    took = MADE_BEFORE if table.key in there else f"{time.monotonic() - started:,.0f} s"
     made, target = bench.store.path(SWEEPS, table.key), bench.settings.bundled_dir / SWEEPS / table.key
     if made.is_dir() and not target.is_dir():
         target.parent.mkdir(exist_ok=True)
         shutil.move(made, target)
-    took = f"{seconds:,.0f} s" if seconds > 1 else MADE_BEFORE
     found = f"{table.eval_set.name}, n {table.eval_set.n:,}: {len(table.cells):,} conditions, {size_of(target):.2f} MB, {took}"
     return f"* `{sweep_command(replace(request, only=()))}`{' of the winners' if request.only else ''}: {found}", table
 

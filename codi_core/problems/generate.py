@@ -117,8 +117,11 @@ def group_draft(story_id: str, x: int, y: int, z: int) -> _Draft | None:
 
 
 def _percent(rng: random.Random) -> _Draft | None:
-    n = rng.choice((20, 40, 50, 60, 80)) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
-    return percent_draft(rng.choice(PERCENT).id, n, 10 * rng.randint(1, 8), 10 * rng.randint(1, 8))
+    n = 20 * rng.randint(1, 4) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
+    p, q = 5 * rng.randint(1, 18), 5 * rng.randint(1, 18)
+    if not 40 <= p + q < 100:  # every sum of the two shares comes about in many ways: none is learnt from a single problem
+        return None
+    return percent_draft(rng.choice(PERCENT).id, n, p, q)
 
 
 def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:

@@ -26,7 +26,7 @@ from codi_core.training.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id
 
 Row = dict[str, float]
 LOSSES = ("student", "teacher", "distill", "steps")
-DRILL_BATCHES, DRILL_BESIDE = 8, 2
+DRILL_BATCHES, DRILL_BESIDE = 8, 4
 """Equations are short: a drill step holds the first number times the problems of a batch; the second go beside every later batch."""
 
 
@@ -37,7 +37,7 @@ class TrainSpec:
     kind: ClassVar[str] = "train"
     name: str = "bundled"
     seed: int = 7
-    steps: int = 6_200
+    steps: int = 8_000
     """All of them: drill, explicit chains alone, then chains and latents together."""
     drill_steps: int = 600
     """Steps on bare equations, eight times the batch."""

@@ -65,6 +65,14 @@ def test_the_test_split_has_unseen_triples_in_seen_wordings(drawn: dict[Split, l
     assert not {p.template for p in drawn["test"]} & others
 
 
+def test_nearly_every_sum_of_an_unseen_problem_is_practised_in_training(drawn: dict[Split, list[Problem]]) -> None:
+    """Else a small network can only learn answers by heart; among far more training problems than these the share is higher still."""
+    trained = {step.expression for problem in drawn["train"] for step in problem.steps}
+    for family in FAMILIES:
+        wanted = [step.expression in trained for problem in drawn["test"] if problem.family == family for step in problem.steps]
+        assert sum(wanted) / len(wanted) > 0.9
+
+
 def test_held_out_phrases_are_never_trained_on(drawn: dict[Split, list[Problem]]) -> None:
     trained = " ".join(p.question for p in drawn["train"])
     for phrase in ("Count all", "people to come along", "opens the year with", "times its size", "went without both"):
