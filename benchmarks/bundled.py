@@ -30,6 +30,8 @@ INTRO = f"""# What the bundled models can do
 Written by `python -m benchmarks.bundled`. {N:,} problems a row, none seen in training; 95 % intervals that know which questions share
 numbers or wording. *Unseen triples*: eval set `bundled`; *unseen wordings*: phrases that no training problem contains, numbers unseen too.
 Unseen are the problems, not the single sums they take: those are practised as bare equations (docs/bundled-model.md).
+*Spelled out*: answers that write equations after `eot` instead of giving a number. A model whose passes are cut short falls back to that,
+so part of what it still gets right it does not owe to its latents.
 """
 
 
@@ -48,9 +50,10 @@ def requests(model: str) -> dict[str, EvalRequest]:
 def section(shipping: Workbench, workbench: Workbench, model: str) -> Iterator[str]:
     """``shipping`` stores what ships, ``workbench`` what does not."""
     reports = {name: evaluate(shipping, request, _show(f"{model}: {name}")) for name, request in requests(model).items()}
-    yield f"\n## {model}\n\n| | accuracy | 95 % interval | n | effective n |\n|---|---|---|---|---|"
+    yield f"\n## {model}\n\n| | accuracy | 95 % interval | n | effective n | spelled out |\n|---|---|---|---|---|---|"
     for name, report in reports.items():
-        yield f"| {name} | {_percent(report.accuracy)} | {report.accuracy.n:,} | {report.accuracy.effective_n:,.0f} |"
+        right = report.accuracy
+        yield f"| {name} | {_percent(right)} | {right.n:,} | {right.effective_n:,.0f} | {report.spelled_out.value:.1%} |"
     yield from _kinds(reports["unseen triples, 6 passes"])
     yield from _swaps(reports["unseen triples, 6 passes"])
     yield from _steps(workbench, model)

@@ -653,6 +653,8 @@ class PassPoint:
     """Mean probability of the gold answer."""
     against: PairedComparison
     """a = after all passes, b = after these."""
+    spelled_out: Share
+    """Answers that write equations instead of a number: reasoning in words, in place of latents."""
     key: str
     """Of the condition."""
 

@@ -224,6 +224,7 @@ def _print_report(report: EvalReport) -> None:
     rows = [
         ("accuracy", f"{percent(report.accuracy)}  (95 %; cluster bootstrap [{low:.1%}, {high:.1%}])"),
         ("outcomes", ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())),
+        ("spelled out", f"{percent(report.spelled_out)}  answers that write equations after the latents"),
         *((f"  {name}", percent(group)) for name, group in report.by_family.items()),
         *((f"  {steps} step{'s' * (steps > 1)}", percent(group)) for steps, group in report.by_steps.items()),
     ]

@@ -14,6 +14,11 @@ def outcome_of(number: float | None, finished: bool, gold: float) -> Outcome:
     return "correct" if number == gold else "wrong"
 
 
+def spells_out(answer: str) -> bool:
+    """Whether an answer writes equations instead of giving a number: a model whose passes are cut short may think in words after all."""
+    return "=" in answer
+
+
 def row_of(question: Question, answered: Rollout | ChainOfThought) -> EvalRow:
     return EvalRow(
         id=question.id,

@@ -80,6 +80,7 @@ def _pass_row(point: PassPoint) -> dict[str, Any]:
         "P(gold)": point.p_gold.value,
         "P(gold) low": point.p_gold.low,
         "P(gold) high": point.p_gold.high,
+        "spelled out": point.spelled_out.value,
         "difference to all passes": paired.delta,
         "difference low": paired.low,
         "difference high": paired.high,

@@ -13,6 +13,7 @@ import numpy as np
 from codi_core.backend.worker import Check
 from codi_core.errors import InputError, InterventionError
 from codi_core.evaluation.compare import effect_of
+from codi_core.evaluation.outcomes import spells_out
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.evaluation.run import clusters_of, family_of
 from codi_core.evaluation.stats import bootstrap_interval, compare, share
@@ -113,6 +114,7 @@ def _point(group: str, condition: Condition, questions: Sequence[Question], full
         accuracy=share(run.correct, clusters),
         p_gold=Estimate(float(p_gold.mean()), float(low), float(high)),
         against=compare(full.correct, run.correct, clusters),
+        spelled_out=share(np.array([spells_out(answer) for answer in run.answers], dtype=bool), clusters),
         key=condition.key,
     )
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, TypeVar, get_args
 
+import numpy as np
 import pandas as pd
 
 from codi_core.errors import InputError
 from codi_core.evaluation.donors import PATCHES, Patch, SwapRow, choose_donors, swap
+from codi_core.evaluation.outcomes import spells_out
 from codi_core.evaluation.run import check_questions, clusters_of, family_of, run_eval
 from codi_core.evaluation.stats import bootstrap_interval, share
 from codi_core.keys import key_of
@@ -77,6 +79,8 @@ class EvalReport:
     bootstrap: tuple[float, float]
     """95 % interval of the accuracy by cluster bootstrap."""
     outcomes: dict[Outcome, int]
+    spelled_out: Share
+    """Answers that write equations, whether right or wrong: with few passes the accuracy may owe itself to these."""
     by_family: dict[str, Share]
     by_steps: dict[int, Share]
     """Both empty for questions of files."""
@@ -100,6 +104,7 @@ class EvalReport:
             "interval": [self.accuracy.low, self.accuracy.high],
             "bootstrap_interval": list(self.bootstrap),
             "outcomes": self.outcomes,
+            "spelled_out": dataclasses.asdict(self.spelled_out),
             "by_family": {name: dataclasses.asdict(group) for name, group in self.by_family.items()},
             "by_steps": {str(steps): dataclasses.asdict(group) for steps, group in self.by_steps.items()},
             "swaps": [dataclasses.asdict(report) for report in self.swaps],
@@ -206,6 +211,7 @@ def _report(spec: EvalSpec, run: EvalRun, swaps: tuple[SwapReport, ...], note: s
         accuracy=share(run.correct, clusters),
         bootstrap=(float(low), float(high)),
         outcomes={outcome: counts[outcome] for outcome in get_args(Outcome)},
+        spelled_out=share(np.array([spells_out(row.answer) for row in run.rows], dtype=bool), clusters),
         by_family=_grouped(run, [family_of(row) for row in run.rows]),
         by_steps=_grouped(run, [row.steps for row in run.rows]),
         swaps=swaps,

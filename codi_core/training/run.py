@@ -37,7 +37,7 @@ class TrainSpec:
     kind: ClassVar[str] = "train"
     name: str = "bundled"
     seed: int = 7
-    steps: int = 8_000
+    steps: int = 7_400
     """All of them: drill, explicit chains alone, then chains and latents together."""
     drill_steps: int = 600
     """Steps on bare equations, eight times the batch."""

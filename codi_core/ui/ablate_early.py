@@ -13,7 +13,7 @@ from codi_core.figures.stand_alone import stand_alone
 from codi_core.services.ablate import EarlyStopRequest, early_stop, early_stop_command
 from codi_core.services.cards import ModelCard
 from codi_core.services.workbench import Poke
-from codi_core.types import PassCurve
+from codi_core.types import PassCurve, PassPoint
 from codi_core.ui import ablate_words, background, calls
 from codi_core.ui.background import Run
 from codi_core.ui.errors import plain, shown_errors
@@ -97,7 +97,13 @@ def _verdict(curve: PassCurve) -> str:
     gain = none.against
     worth, low, high = (f"{0.0 - 100 * change:+.1f}" for change in (gain.delta, gain.high, gain.low))  # never -0.0
     size = f"{worth} points ({low} to {high})"
-    return f"{said}, {none.accuracy.value:.1%} without any: the latents are worth {size}."
+    return f"{said}, {none.accuracy.value:.1%} without any: the latents are worth {size}." + _spelled(none)
+
+
+def _spelled(none: PassPoint) -> str:
+    """Equations after eot are reasoning as well, only not in latents."""
+    share = none.spelled_out
+    return f" Without passes, {share.value:.1%} of the answers write equations instead of just a number." if share.value else ""
 
 
 def _exported(curve: PassCurve, condition: str, request: EarlyStopRequest) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def accuracy(card: ModelCard, reports: list[EvalReport]) -> None:
     if reports:
         st.table(pd.DataFrame(map(_accuracy_row, sorted(reports, key=_order))), hide_index=True, border="horizontal")
         st.caption(
-            "Intervals are 95 %, clustered by template and parameters; effective n counts questions that stand or fall together once."
+            "Intervals are 95 %, clustered by template and parameters; effective n counts questions that stand or fall together once. "
+            "Spelled out: answers that write equations instead of just a number, as a model whose passes are cut short may do."
         )
     else:
         st.caption("Nothing is stored for these weights on this device's precision yet. This makes it:")
@@ -88,6 +89,7 @@ def _accuracy_row(report: EvalReport) -> dict[str, str]:
         "Interval": f"{share.low:.1%} – {share.high:.1%}",
         "n (effective)": f"{share.n:,} ({share.effective_n:,.0f})",
         "Wrong": f"{outcomes['wrong']:,}",
+        "Spelled out": f"{report.spelled_out.value:.1%}",
         "No number / cut off": f"{outcomes['unparsed']:,} / {outcomes['truncated']:,}",
         "Key": report.spec.key,
     }

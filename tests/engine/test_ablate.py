@@ -43,7 +43,7 @@ def test_early_stopping_answers_as_a_rollout_of_so_many_passes(workbench: Workbe
     assert points[PASSES].against.delta == 0 and points[PASSES].against.fixed == 0
     for passes, point in points.items():
         report = evaluate(workbench, EvalRequest(folder, "bundled", 24, passes=passes))
-        assert point.accuracy == report.accuracy
+        assert point.accuracy == report.accuracy and point.spelled_out == report.spelled_out
         assert point.p_gold.low <= point.p_gold.value <= point.p_gold.high
     groups = {point.group: point.accuracy.n for point in partial[-1].points if point.passes == 0}
     assert groups["all"] == 24 and len(groups) > 1 and all(n >= 10 for n in groups.values())

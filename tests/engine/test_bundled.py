@@ -15,14 +15,14 @@ from codi_core.types import Mode, RolloutConfig
 
 QUESTIONS = 200
 FLOORS: list[tuple[str, str, Mode, int, float, float]] = [  # model, eval set, mode, passes, at least, at most
-    ("bundled", "templates", "latent", 6, 0.92, 1.0),
-    ("bundled", "bundled", "latent", 6, 0.76, 1.0),
-    ("bundled", "bundled", "latent", 0, 0.0, 0.14),
-    ("bundled", "bundled", "cot", 0, 0.88, 1.0),
-    ("bundled-steps", "templates", "latent", 6, 0.92, 1.0),
-    ("bundled-steps", "bundled", "latent", 6, 0.90, 1.0),
-    ("bundled-steps", "bundled", "latent", 0, 0.0, 0.35),
-    ("bundled-steps", "bundled", "cot", 0, 0.88, 1.0),
+    ("bundled", "templates", "latent", 6, 0.93, 1.0),
+    ("bundled", "bundled", "latent", 6, 0.84, 1.0),
+    ("bundled", "bundled", "latent", 0, 0.0, 0.13),
+    ("bundled", "bundled", "cot", 0, 0.95, 1.0),
+    ("bundled-steps", "templates", "latent", 6, 0.95, 1.0),
+    ("bundled-steps", "bundled", "latent", 6, 0.97, 1.0),
+    ("bundled-steps", "bundled", "latent", 0, 0.0, 0.22),
+    ("bundled-steps", "bundled", "cot", 0, 0.97, 1.0),
 ]
 
 

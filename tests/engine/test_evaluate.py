@@ -148,6 +148,7 @@ def test_a_report_adds_up(workbench: Workbench, folder: str) -> None:
     assert sum(report.outcomes.values()) == report.accuracy.n == len(report.run.rows) == 40
     assert sum(group.n for group in report.by_family.values()) == 40 == sum(group.n for group in report.by_steps.values())
     assert report.accuracy.value == report.run.correct.mean() == report.outcomes["correct"] / 40
+    assert report.spelled_out.value == sum("=" in row.answer for row in report.run.rows) / 40
     assert report.accuracy.low <= report.accuracy.value <= report.accuracy.high
     data = report.as_json()
     assert (data["key"], data["n"], data["passes"]) == (report.spec.key, 40, 1)

@@ -67,7 +67,15 @@ def effect(delta: float, p: float) -> SteeringEffect:
 @pytest.fixture
 def curve() -> PassCurve:
     points = [
-        PassPoint(group, passes, Share(passes / 4, 0.0, 1.0, 40, 30.0), Estimate(0.1 * passes, 0.0, 0.5), NULL, f"k{passes}")
+        PassPoint(
+            group,
+            passes,
+            Share(passes / 4, 0.0, 1.0, 40, 30.0),
+            Estimate(0.1 * passes, 0.0, 0.5),
+            NULL,
+            Share(1 - passes / 2, 0.0, 1.0, 40, 30.0),
+            f"k{passes}",
+        )
         for passes in range(3)
         for group in ("all", "chain", "2 steps")
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codi_core.evaluation.outcomes import outcome_of
+from codi_core.evaluation.outcomes import outcome_of, spells_out
 from codi_core.evaluation.run import clusters_of
 from codi_core.types import Question
 
@@ -15,6 +15,11 @@ from codi_core.types import Question
 )
 def test_outcomes(number: float | None, finished: bool, outcome: str) -> None:
     assert outcome_of(number, finished, 18) == outcome
+
+
+@pytest.mark.parametrize(("answer", "spelled"), [("24", False), (" The answer is 24.", False), ("8-7=1>><<1*8=8>>9", True), ("", False)])
+def test_an_answer_with_equations_is_told_from_a_number(answer: str, spelled: bool) -> None:
+    assert spells_out(answer) == spelled
 
 
 def test_a_triple_means_the_same_within_a_family_only() -> None:
