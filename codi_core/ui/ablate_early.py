@@ -75,7 +75,10 @@ def _show(curve: PassCurve, request: EarlyStopRequest, card: ModelCard) -> None:
     else:
         st.plotly_chart(figures.pass_curve(curve, groups), key="early-curve", config={"displaylogo": False})
     st.caption(plain(condition))
-    st.caption("Bars: 95 % intervals that know which questions share numbers or wording. Groups of fewer than 10 questions have no line.")
+    st.caption(
+        "Bars: 95 % intervals that know which questions share numbers or wording. Groups of fewer than 10 questions have no line. An "
+        "answer may be a few tokens longer than the longest gold answer: reasoning written out is cut off and counts as not answered."
+    )
 
 
 def _groups(curve: PassCurve, lines: str) -> list[str]:

@@ -97,7 +97,9 @@ def test_a_pair_is_chosen_in_the_matrix_and_a_cell_in_the_grid(page: Page, addre
 
 def test_an_edit_that_would_do_nothing_is_refused_in_words(page: Page, address: str) -> None:
     page.goto(f"{address}/steer?{STEER}&eval-n=50&controls=0")
-    page.get_by_role("radio", name="Hidden state").click(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"complete: 50 of 50 questions"))).to_be_visible()
+    page.get_by_role("radio", name="Hidden state").click()
+    expect(page).to_have_url(re.compile(r"steer=hidden"))  # the indices to choose from belong to the site: wait until it has changed
     page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()
     expect(page.get_by_role("alert").filter(has_text="never consumed")).to_be_visible()
     page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()
