@@ -52,8 +52,8 @@ def section(shipping: Workbench, workbench: Workbench, model: str) -> Iterator[s
     reports = {name: evaluate(shipping, request, _show(f"{model}: {name}")) for name, request in requests(model).items()}
     yield f"\n## {model}\n\n| | accuracy | 95 % interval | n | effective n | spelled out |\n|---|---|---|---|---|---|"
     for name, report in reports.items():
-        right = report.accuracy
-        yield f"| {name} | {_percent(right)} | {right.n:,} | {right.effective_n:,.0f} | {report.spelled_out.value:.1%} |"
+        right, spelled = report.accuracy, _percent(report.spelled_out).replace(" | ", ", ")
+        yield f"| {name} | {_percent(right)} | {right.n:,} | {right.effective_n:,.0f} | {spelled} |"
     yield from _kinds(reports["unseen triples, 6 passes"])
     yield from _swaps(reports["unseen triples, 6 passes"])
     yield from _steps(workbench, model)

@@ -81,6 +81,8 @@ def _pass_row(point: PassPoint) -> dict[str, Any]:
         "P(gold) low": point.p_gold.low,
         "P(gold) high": point.p_gold.high,
         "spelled out": point.spelled_out.value,
+        "spelled out low": point.spelled_out.low,
+        "spelled out high": point.spelled_out.high,
         "difference to all passes": paired.delta,
         "difference low": paired.low,
         "difference high": paired.high,

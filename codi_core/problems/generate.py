@@ -124,11 +124,9 @@ def _percent(rng: random.Random) -> _Draft | None:
     return percent_draft(rng.choice(PERCENT).id, n, p, q)
 
 
-def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft | None:
-    """Out of ``n``, ``p`` % this and ``q`` % that: how many neither? None unless all values are whole and some are left."""
+def percent_draft(story_id: str, n: int, p: int, q: int) -> _Draft:
+    """Out of ``n``, ``p`` % this and ``q`` % that, together less than all: how many neither? Whole for n in twenties, p and q in fives."""
     story = next(s for s in PERCENT if s.id == story_id)
-    if p + q >= 100 or n * p % 100 or n * q % 100:
-        return None
     both = n * (p + q) // 100
     steps = ((f"{p}+{q}", p + q), (f"{n}*{p + q}/100", both), (f"{n}-{both}", n - both))
     return _Draft(story_id, story.slots, ({"n": n, "p": p, "q": q},) * 3, steps, (n, p, q))
@@ -269,6 +267,4 @@ def team_prompt() -> Problem:
 
 def seed_prompt() -> Problem:
     """The posts' first prompt, 600 employees → 360."""
-    draft = percent_draft("promotion", *SEED_PROMPT)
-    assert draft is not None
-    return realise(draft, "percent", (0, 0, 0), SUFFIXES[1])
+    return realise(percent_draft("promotion", *SEED_PROMPT), "percent", (0, 0, 0), SUFFIXES[1])

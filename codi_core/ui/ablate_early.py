@@ -106,7 +106,8 @@ def _verdict(curve: PassCurve) -> str:
 def _spelled(none: PassPoint) -> str:
     """Equations after eot are reasoning as well, only not in latents."""
     share = none.spelled_out
-    return f" Without passes, {share.value:.1%} of the answers write equations instead of just a number." if share.value else ""
+    amount = f"{share.value:.1%} of the answers ({share.low:.1%} to {share.high:.1%})"
+    return f" Without passes, {amount} write equations instead of just a number." if share.value else ""
 
 
 def _exported(curve: PassCurve, condition: str, request: EarlyStopRequest) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _accuracy_row(report: EvalReport) -> dict[str, str]:
         "Interval": f"{share.low:.1%} – {share.high:.1%}",
         "n (effective)": f"{share.n:,} ({share.effective_n:,.0f})",
         "Wrong": f"{outcomes['wrong']:,}",
-        "Spelled out": f"{report.spelled_out.value:.1%}",
+        "Spelled out": f"{report.spelled_out.value:.1%} ({report.spelled_out.low:.1%} – {report.spelled_out.high:.1%})",
         "No number / cut off": f"{outcomes['unparsed']:,} / {outcomes['truncated']:,}",
         "Key": report.spec.key,
     }
