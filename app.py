@@ -28,6 +28,6 @@ page = st.navigation(
     ],
     position="top",
 )
-layout.resume()
+layout.arrive(page)
 layout.model_picker()
 page.run()

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import streamlit as st
-
 from codi_core.figures.lens import layer_axis
 from codi_core.figures.paint import Paint
 from codi_core.figures.panels import Panel
-from codi_core.ui.component import component
+from codi_core.ui.component import component, event
 
 HTML = """
 <div class="frame"><div class="y" aria-hidden="true"></div><div class="main">
@@ -85,7 +83,7 @@ def draw(data: dict[str, Any], key: str, on_pick: Callable[[int, int], None]) ->
     """Any grid of cells, in the component's own terms (see heatgrid.js). ``on_pick(column id, row id)``."""
 
     def picked() -> None:
-        if pick := st.session_state[key].get("pick"):
+        if pick := event(key, "pick"):
             on_pick(int(pick[0]), int(pick[1]))
 
     _mount(key=key, data=data, on_pick_change=picked)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from codi_core.services.cards import ModelCard
-from codi_core.ui import calls
+from codi_core.ui import calls, state
 from codi_core.ui.errors import plain, shown_errors
 
 SHIPPED = ("bundled", "bundled-steps")
@@ -41,11 +41,14 @@ def require_app(page: str) -> None:
         st.switch_page("app.py")
 
 
-def resume() -> None:
-    """The second half of `require_app`: back to the page asked for. Before any widget, which would own its parameter of the URL."""
+def arrive(page: st.Page) -> None:
+    """The second half of `require_app`: leave for the page asked for. Before any widget, which would own its parameter of the URL."""
     st.session_state["via-app"] = True
     if goto := st.session_state.pop("goto", None):
         st.switch_page(goto[0], query_params=goto[1])
+    if st.session_state.get("page") != page.url_path:
+        st.session_state["page"] = page.url_path
+        state.forget_superseded()
 
 
 def model_picker() -> None:

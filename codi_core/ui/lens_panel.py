@@ -179,7 +179,7 @@ def _tracked() -> None:
         placeholder="Type a token, or click one above",
         help="Step values of known problems and the model's own answer are tracked anyway. All spellings of a token count together; "
         "`id:123` is exactly that token.",
-        on_change=lambda: state.write_tracked(list(st.session_state["track-box"])),
+        on_change=lambda: state.write_all("track", list(st.session_state["track-box"])),
     )
 
 
@@ -189,7 +189,7 @@ def track(token: TopToken) -> None:
     name = text if text and text.isprintable() else f"id:{token.id}"
     tracked = state.read_tracked()
     if name not in tracked and len(tracked) < MAX_TRACKED:
-        state.write_tracked([*tracked, name])
+        state.write_all("track", [*tracked, name])
 
 
 def _trajectory(request: InspectRequest, lenses: LensChoice, cell: tuple[int, int]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from codi_core.errors import CodiError
 from codi_core.figures.text import glyphs
 from codi_core.services.tokens import PromptTokens
-from codi_core.ui.component import component
+from codi_core.ui.component import component, event
 
 HTML = """
 <div class="head"><label for="prompt">Prompt</label><span class="count" role="status"></span></div>
@@ -32,7 +32,7 @@ def prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: Callable
 
 def urgent_prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: Callable[[str], None]) -> bool:
     """Not a fragment, whose runs wait for the script to end: for pages whose script runs for long. Whether the prompt was run just now."""
-    draft = st.session_state.get(KEY, {}).get("draft")
+    draft = event(KEY, "draft")
     text = shown if draft is None else draft
     try:
         tokens, note = read(text), ""
@@ -50,7 +50,7 @@ def urgent_prompt_box(shown: str, read: Callable[[str], PromptTokens], on_run: C
     }
 
     def run() -> None:
-        new = st.session_state[KEY].get("run")
+        new = event(KEY, "run")
         if new is not None:
             on_run(new)
 

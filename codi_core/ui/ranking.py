@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-import streamlit as st
-
 from codi_core.figures.text import glyphs, percent
 from codi_core.types import TopToken
-from codi_core.ui.component import component
+from codi_core.ui.component import component, event
 
 _mount = component("ranking", "<ol></ol>")
 
@@ -25,7 +23,7 @@ def ranking(
     """``on_pick(token)`` runs before the next script run; ``marked`` ids are underlined."""
 
     def picked() -> None:
-        token = st.session_state[key].get("pick")
+        token = event(key, "pick")
         for candidate in tokens:
             if candidate.id == token:
                 on_pick(candidate)

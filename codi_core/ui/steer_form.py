@@ -78,7 +78,7 @@ def form(setup: Setup, card: ModelCard, passes: int) -> None:
         st.info("This link combines several interventions. The coefficient scales them together; choosing anything here starts over.")
         st.code(state.read("steer"), language=None, wrap_lines=True)
     method = setup.methods[0]
-    flags = steer_state.complete(METHODS[method.kind], flags_of(method))
+    flags = steer_state.options(method)
     _seed("kind", method.kind)
     st.segmented_control(
         "Site",
@@ -87,9 +87,9 @@ def form(setup: Setup, card: ModelCard, passes: int) -> None:
         required=True,
         wrap=True,
         key="steer-kind",
-        on_change=lambda: steer_state.write_flags(st.session_state["steer-kind"], flags),
+        on_change=lambda: steer_state.write_flags({}, st.session_state["steer-kind"]),
     )
-    _fields(METHODS[method.kind], method.kind, flags, card, passes, skip={"coefficient", *_advanced(method, flags)})
+    _fields(METHODS[method.kind], flags, card, passes, skip={"coefficient", *_advanced(method, flags)})
     _advanced_fields(method, flags, card, passes)
 
 
@@ -102,15 +102,15 @@ def _presets(setup: Setup) -> None:
         format_func=lambda name: PRESETS[name].title,
         key="steer-preset",
         help="\n\n".join(f"**{preset.title}**: {preset.text}" for preset in PRESETS.values()),
-        on_change=lambda: _apply(st.session_state["steer-preset"], setup),
+        on_change=_apply,
     )
     if setup.overlap:
         st.badge("means from the evaluated questions, as in the post: optimistic", icon=":material/warning:", color="orange")
 
 
-def _apply(name: str | None, setup: Setup) -> None:
-    if name:
-        steer_state.write_preset(name, setup.methods[0])
+def _apply() -> None:
+    if name := st.session_state["steer-preset"]:
+        steer_state.write_preset(name)
 
 
 def _advanced(method: Method, flags: Flags) -> set[str]:
@@ -133,34 +133,34 @@ def _advanced_fields(method: Method, flags: Flags, card: ModelCard, passes: int)
     changed = {name for name in names if flags[name] != next(field.default for field in fields_of(spec) if field.name == name)}
     title = "Layers, heads, keys and values" if method.kind == "kv" else "More"
     with st.expander(title + (f" · {len(changed)} set" if changed else "")):
-        _fields(spec, method.kind, flags, card, passes, skip={field.name for field in fields_of(spec)} - names)
+        _fields(spec, flags, card, passes, skip={field.name for field in fields_of(spec)} - names)
 
 
-def _fields(spec: type, kind: str, flags: Flags, card: ModelCard, passes: int, skip: set[str] | frozenset[str] = frozenset()) -> None:
+def _fields(spec: type, flags: Flags, card: ModelCard, passes: int, skip: set[str] | frozenset[str] = frozenset()) -> None:
     fields = [field for field in fields_of(spec) if field.name not in skip and _applies(field, flags)]
     while fields:
         field = fields.pop(0)
         if field.name in HALF and fields and fields[0].name in HALF:
             left, right = st.columns(2, vertical_alignment="bottom")
             with left:
-                _widget(field, kind, flags, card, passes)
+                _widget(field, flags, card, passes)
             with right:
-                _widget(fields.pop(0), kind, flags, card, passes)
+                _widget(fields.pop(0), flags, card, passes)
         else:
-            _widget(field, kind, flags, card, passes)
+            _widget(field, flags, card, passes)
         if field.type == "source":
-            _fields(SOURCES[flags[field.name]], kind, flags, card, passes)
+            _fields(SOURCES[flags[field.name]], flags, card, passes)
 
 
 def _applies(field: Field, flags: Flags) -> bool:
     return field.name != "layer" or flags.get("space") == "resid"
 
 
-def _widget(field: Field, kind: str, flags: Flags, card: ModelCard, passes: int) -> None:
+def _widget(field: Field, flags: Flags, card: ModelCard, passes: int) -> None:
     name, text = field.name, flags[field.name]
     label, about = LABELS.get(name, (name, None))
     key = f"steer-field-{name}"
-    common: dict[str, Any] = {"key": key, "help": about, "on_change": lambda: _changed(name, kind, flags)}
+    common: dict[str, Any] = {"key": key, "help": about, "on_change": _changed, "args": (name,)}
     pick: Any = _indices(name, passes, card)
     if pick is not None:
         many = field.type == "list"
@@ -199,14 +199,10 @@ def _indices(name: str, passes: int, card: ModelCard) -> Sequence[int] | None:
     return range(card.n_kv_heads) if name == "heads" else None
 
 
-def _changed(name: str, kind: str, flags: Flags) -> None:
+def _changed(name: str) -> None:
     value = st.session_state[f"steer-field-{name}"]
     text = ",".join(map(str, sorted(value))) if isinstance(value, list) else "" if value is None else f"{value}"
-    if name == "space" and value == "resid" and not flags.get("layer"):
-        flags = flags | {"layer": "1"}
-    if name == "space" and value != "resid":
-        flags = flags | {"layer": ""}
-    steer_state.write_flags(kind, flags | {name: text})
+    steer_state.write_flags({name: text})
 
 
 def _seed(name: str, value: Any) -> None:
@@ -241,7 +237,7 @@ def pair_grid(setup: Setup, info: VectorInfo) -> None:
         }
 
     def picked(b: int, a: int) -> None:
-        steer_state.write_flags(method.kind, flags | {"a": str(a), "b": str(b)})
+        steer_state.write_flags({"a": str(a), "b": str(b)})
 
     data = {
         "rows": [{"id": a, "label": str(a)} for a in range(count)],
@@ -261,7 +257,7 @@ def pair_grid(setup: Setup, info: VectorInfo) -> None:
 def pairs(setup: Setup, model: str, passes: int) -> None:
     """The matrix of a difference's lengths; nothing for other directions, nor for one that is refused below."""
     method = setup.methods[0]
-    if isinstance(method, Hidden | KV) and "a" in steer_state.complete(METHODS[method.kind], flags_of(method)):
+    if isinstance(method, Hidden | KV) and "a" in steer_state.options(method):
         with st.expander("Lengths of all differences"), suppress(InterventionError):
             pair_grid(setup, steer_calls.norms(model, method.place, setup.means, passes))
 

@@ -98,7 +98,7 @@ def _coefficient(methods: tuple[Method, ...], dose: Dose | None) -> None:
 
     def moved(name: str) -> None:
         value = float(st.session_state[f"steer-{name}"])
-        steer_state.write_coefficient(methods, _rounded(max(-MAX_COEFFICIENT, min(MAX_COEFFICIENT, value / unit))))
+        steer_state.write_coefficient(_rounded(max(-MAX_COEFFICIENT, min(MAX_COEFFICIENT, value / unit))))
 
     with st.container(key="steer-dial", horizontal=True, vertical_alignment="bottom", gap="small"):
         label = "Coefficient α" if unit == 1.0 else "Dose ‖αv‖ / ‖site‖"
@@ -106,8 +106,8 @@ def _coefficient(methods: tuple[Method, ...], dose: Dose | None) -> None:
         st.number_input(
             "Exactly", step=step, format="%.4g", key="steer-number", on_change=moved, args=("number",), width=120, label_visibility="hidden"
         )
-        st.button("0", key="steer-zero", help="No push at all: the baseline", on_click=steer_state.write_coefficient, args=(methods, 0.0))
-        st.button("±", key="steer-flip", help="The opposite direction", on_click=steer_state.write_coefficient, args=(methods, -alpha))
+        st.button("0", key="steer-zero", help="No push at all: the baseline", on_click=steer_state.write_coefficient, args=(0.0,))
+        st.button("±", key="steer-flip", help="The opposite direction", on_click=steer_state.write_coefficient, args=(-alpha,))
         if dose:
             st.session_state["steer-unit"] = state.read("unit", "raw") if state.read("unit", "raw") in UNITS else "raw"
             st.segmented_control(

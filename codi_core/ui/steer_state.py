@@ -106,15 +106,18 @@ def write_methods(*methods: Method) -> None:
     state.write("steer", text_of(methods))
 
 
-def write_coefficient(methods: tuple[Method, ...], coefficient: float) -> None:
+# The changes of a form start from what is set when they are made, not from what was on screen: that may be older (see `state.read_all`).
+
+
+def write_coefficient(coefficient: float) -> None:
     """The same intervention, pushed by another amount."""
-    write_methods(*(method.with_coefficient(coefficient) for method in methods))
+    write_methods(*(method.with_coefficient(coefficient) for method in read()[0].methods))
 
 
-def write_preset(name: str, method: Method) -> None:
+def write_preset(name: str) -> None:
     """Keeps pair, index and coefficient."""
     preset = PRESETS[name]
-    write_methods(preset.make(*_essentials(flags_of(method))))
+    write_methods(preset.make(*_essentials(flags_of(read()[0].methods[0]))))
     eval_set, n, only = preset.means
     for key, value in {"means": eval_set, "means-n": str(n), "means-only": only, "overlap": "yes" if preset.overlap else "no"}.items():
         state.write(key, value)
@@ -122,9 +125,18 @@ def write_preset(name: str, method: Method) -> None:
         state.write("eval-set", eval_set)
 
 
-def write_flags(kind: str, flags: Flags) -> None:
-    """An intervention from its options; those it does not have are left out, those it lacks get a default."""
-    write_methods(method_of(kind, complete(METHODS[kind], flags)))
+def write_flags(changes: Flags, kind: str | None = None) -> None:
+    """One intervention with other options, or of another kind; those it does not have are left out, those it lacks get a default."""
+    method = read()[0].methods[0]
+    flags = options(method) | changes
+    if "space" in changes:
+        flags["layer"] = "" if flags["space"] != "resid" else flags.get("layer") or "1"
+    write_methods(method_of(kind or method.kind, complete(METHODS[kind or method.kind], flags)))
+
+
+def options(method: Method) -> Flags:
+    """All of them, those left at their default too."""
+    return complete(METHODS[method.kind], flags_of(method))
 
 
 def complete(spec: type, flags: Flags) -> Flags:
