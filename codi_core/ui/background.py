@@ -93,9 +93,9 @@ def run_of(purpose: str, key: str, stored: Callable[[], Value | None]) -> Run[Va
 def controls(run: Run[Value], work: Work[Value], done: float, said: str, key: str, start: str = "Run") -> None:
     """Start, go on or stop, and how far it is (``done`` of 1, and in words). Raises what ended the run."""
     run.seen()
-    if done >= 1:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center"):  # empty in the end: what is below keeps its place on the page
+        if done >= 1:
+            return
         if run.running:
             st.button("Stop", icon=":material/stop:", key=f"{key}-stop", on_click=run.stop)
         else:

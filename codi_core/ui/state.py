@@ -33,10 +33,8 @@ def write(name: str, value: str) -> None:
 
 
 def write_all(name: str, values: list[str]) -> None:
-    superseded = _superseded(name)
-    superseded += [old for old in (st.query_params.get_all(name), read_all(name)) if old != values and old not in superseded]
-    if values in superseded:
-        superseded.remove(values)
+    superseded = [old for old in (*_superseded(name), st.query_params.get_all(name), read_all(name)) if old != values]
+    _superseded(name)[:] = [old for place, old in enumerate(superseded) if old not in superseded[:place]]
     _kept()[name] = values
     _show(name, values)
 

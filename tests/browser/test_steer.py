@@ -99,9 +99,20 @@ def test_an_edit_that_would_do_nothing_is_refused_in_words(page: Page, address: 
     page.goto(f"{address}/steer?{STEER}&eval-n=50&controls=0")
     expect(page.get_by_text(re.compile(r"complete: 50 of 50 questions"))).to_be_visible()
     page.get_by_role("radio", name="Hidden state").click()
-    expect(page).to_have_url(re.compile(r"steer=hidden"))  # the indices to choose from belong to the site: wait until it has changed
-    page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()
+    page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()  # at once: before the page has followed
     expect(page.get_by_role("alert").filter(has_text="never consumed")).to_be_visible()
     page.get_by_role("toolbar", name="At index").get_by_role("button", name="6").click()
     expect(page.get_by_role("alert").filter(has_text="never consumed")).to_be_hidden()
     expect(page.locator(".st-key-pane-steered")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("alert").filter(has_text="never consumed")).to_be_visible()
+
+
+def test_a_link_means_what_it_says_whatever_was_set_before(page: Page, address: str) -> None:
+    page.goto(f"{address}/tour")
+    for _ in range(2):
+        page.get_by_role("link", name="Open the slider").click()
+        expect(page).to_have_url(re.compile("steer=kv"))
+        page.get_by_role("radio", name="Hidden state").click()
+        expect(page).to_have_url(re.compile("steer=hidden"))
+        page.get_by_role("link", name="Tour", exact=True).click()

@@ -87,6 +87,19 @@ def test_the_slider_the_box_and_the_buttons_write_the_url(open_page: Open) -> No
     assert len(json.loads(app.get("plotly_chart")[-1].proto.spec)["data"][-1]["x"]) > 3, "the curve keeps what was visited"
 
 
+def test_a_click_made_before_the_browser_has_followed_undoes_nothing(open_page: Open) -> None:
+    app = open_page("steer", **SMALL, steer=HIDDEN)
+    app.slider("steer-slider").set_value(-1.0).run()
+    app.query_params["steer"] = HIDDEN  # the address the browser still has
+    app.button_group("steer-field-a").set_value(1).run()
+    pushed = HIDDEN.replace("coefficient=1", "coefficient=-1").replace("a=2", "a=1")
+    assert app.query_params["steer"] == pushed
+    app.query_params["steer"] = HIDDEN
+    app.button_group("steer-eval-n").set_value("50").run()
+    assert app.query_params["steer"] == pushed
+    assert app.slider("steer-slider").value == -1.0
+
+
 def test_doses_are_relative_to_what_stands_at_the_site(open_page: Open) -> None:
     app = open_page("steer", **SMALL, steer=HIDDEN)
     line = next(caption.value for caption in app.caption if "‖αv‖" in caption.value)
