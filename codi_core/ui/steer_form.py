@@ -79,7 +79,8 @@ def form(setup: Setup, card: ModelCard, passes: int) -> None:
         st.code(state.read("steer"), language=None, wrap_lines=True)
     method = setup.methods[0]
     flags = steer_state.options(method)
-    _seed("kind", method.kind)
+    if st.session_state.get("steer-kind") != method.kind:  # what is set goes to the browser, and would undo a click made meanwhile
+        _seed("kind", method.kind)
     st.segmented_control(
         "Site",
         list(KINDS),
