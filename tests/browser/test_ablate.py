@@ -27,6 +27,7 @@ def test_a_map_is_stopped_goes_on_and_opens_on_the_steer_page(page: Page, addres
 
     main.get_by_role("button", name="Go on").click()
     expect(page.get_by_text(re.compile(r"\b(\d+) of \1 replacements measured"))).to_be_visible(timeout=FIRST_PAGE)
+    expect(main.get_by_role("button", name="Stop")).to_be_hidden()
     page.get_by_role("gridcell", name=re.compile(r"^z2 · mean latent · KV slot:")).click()
     expect(page.get_by_text("KV slot at index 2 ← mean latent")).to_be_visible()
     expect(page).to_have_url(re.compile(r"site=mean\.kv\.2"))
