@@ -18,25 +18,30 @@ import torch
 from benchmarks.naive import Naive
 from codi_core.engine.answers import parse_number
 from codi_core.engine.engine import Engine
+from codi_core.engine.watch import Watch
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.problems.generate import generate
 from codi_core.services.detect import DetectRequest, detect
-from codi_core.services.effects import ConditionRequest, evaluate_condition
+from codi_core.services.effects import evaluate_condition
+from codi_core.services.influence import InfluenceRequest, influence
 from codi_core.services.inspect import InspectRequest, inspect
-from codi_core.services.steer import MeansRequest, SteerRequest, steer
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SteerRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.steer import steer
 from codi_core.settings import ROOT, Settings
 from codi_core.steering.conditions import Condition
+from codi_core.steering.context import Directions
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.means import collect_samples
 from codi_core.steering.methods import Method
-from codi_core.steering.rows import Directions
 from codi_core.steering.vectors import Difference
-from codi_core.store import code_version
-from codi_core.types import MeansSpec, Question, RolloutConfig
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import Question
+from codi_core.values.vectors import MeansSpec
+from codi_core.version import code_version
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 COEFFICIENTS = (-5.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 5.0)
@@ -72,6 +77,7 @@ def main() -> None:
             ("Eight conditions over an eval set", sweep(engine, args.eval_set, args.questions)),
             ("A move of the slider", slider(settings, args.questions)),
             ("One prompt", prompt(settings)),
+            ("Attention watched", watched(engine, settings)),
             ("A lens over an eval set", detection(settings)),
         ]
     text = document(engine, sections)
@@ -88,7 +94,7 @@ def sweep(engine: Engine, name: str, n: int) -> list[Row]:
     directions = Directions(collect_samples(engine, spec, means_questions))
     prepared = PreparedSet(engine, questions, CONFIG)
     preparing = timed(prepared.prepare)
-    naive, vector = Naive.of(engine.model), directions.vector(AB, STOP.place)
+    naive, vector = Naive.of(engine.model), directions.vector(AB, STOP.where)
     prompts = [engine.model.build_prompt(question.question) for question in questions]
     few = range(0, n, max(1, n // 40))
 
@@ -224,6 +230,33 @@ def prompt(settings: Settings) -> list[Row]:
     ]
 
 
+def watched(engine: Engine, settings: Settings) -> list[Row]:
+    """The passes of 64 questions with nothing watching, with a watch that looks, with one that blocks nothing; and a page of Influence."""
+    prompts = [engine.prompt(problem.question, CONFIG).ids for problem in generate("test", 64, 7)]
+    with engine.exclusively():
+        prefix = engine.prefill(prompts)
+
+    def passes(watch: Watch | None) -> torch.Tensor:
+        with engine.exclusively():
+            cache = engine.open_cache(prefix)
+            cache.watch = watch
+            return engine.think(cache, CONFIG.passes).h
+
+    nothing = torch.zeros(len(prompts), 1, 1, 1, 1, dtype=torch.bool, device=engine.model.device)
+    ways = {"nothing watches": lambda: None, "attention recorded": lambda: Watch(record=True), "no key blocked": lambda: Watch(nothing)}
+    same = all(torch.equal(passes(make()), passes(None)) for make in ways.values())
+    times = {name: median(timed(lambda make=make: passes(make()), CLOCK) for _ in range(REPEATS)) for name, make in ways.items()}  # type: ignore[misc]
+    bench = Workbench(settings)
+    request = InfluenceRequest(settings.model, generate("test", 1, 9)[0].question)
+    pages = [influence(bench, request, "bench").milliseconds for _ in range(3)][1:]
+    bench.close()
+    return [
+        *(Row(f"six passes of 64 questions, {name}", f"{1000 * seconds:,.0f} ms") for name, seconds in times.items()),
+        Row("hidden states of all three, bit for bit", "equal" if same else "not equal", "equal", same),
+        Row("attention and graph of one prompt", f"{median(pages):,.0f} ms", "≤ 1,000 ms", median(pages) <= 1_000),
+    ]
+
+
 def detection(settings: Settings) -> list[Row]:
     """As the Detect page and ``detect`` do it: rollouts, read-outs of every depth and index, storage."""
     bench = Workbench(settings)
@@ -261,9 +294,13 @@ def document(engine: Engine, sections: Sequence[tuple[str, list[Row]]]) -> str:
         "Processor time where ways are compared, wall time elsewhere; statistics and storage are part of a slider move.",
     ]
     for title, rows in sections:
-        lines += ["", f"## {title}", "", "| | measured | target | |", "|---|---|---|---|"]
-        lines += [f"| {row.what} | {row.measured} | {row.target} | {'' if row.met is None else '✓' if row.met else '✗'} |" for row in rows]
+        lines += ["", f"## {title}", "", table(rows).rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def table(rows: Iterable[Row]) -> str:
+    lines = [f"| {row.what} | {row.measured} | {row.target} | {'' if row.met is None else '✓' if row.met else '✗'} |" for row in rows]
+    return "\n".join(["| | measured | target | |", "|---|---|---|---|", *lines]) + "\n"
 
 
 def processor() -> str:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from codi_core.lenses.training import LensTrainSpec
-from codi_core.services.lenses import comparison_table, lens_cards, train_lens
-from codi_core.services.workbench import Workbench
+from codi_core.services.lenses import comparison_table, lens_menu, train_lens
+from codi_core.services.shared.workbench import Workbench
 from codi_core.settings import ROOT, Settings
-from codi_core.types import LensCard
+from codi_core.values.lens import LensCard
 
 SHIPPED = ("all", "odd", "even", "3", "text")
 DOCUMENT = ROOT / "docs" / "lenses.md"
@@ -23,17 +23,21 @@ indices 0–6, on held-out questions that share neither numbers nor wording with
 def shipped(workbench: Workbench, model: str) -> list[LensCard]:
     """Cards of the lenses that ship, trained first where they are missing or belong to another checkpoint."""
     root = workbench.settings.bundled_dir / "lenses" / model
-    fitting = {card.name for card in lens_cards(workbench, model, "lenses")}
+    fitting = _cards(workbench, model)
     for indices in SHIPPED:
         if f"tuned:{indices}" not in fitting or not (root / indices).is_dir():
             train_lens(workbench, model, LensTrainSpec(indices), "lenses", _show, root)
-    cards = {card.name: card for card in lens_cards(workbench, model, "lenses")}
+    cards = _cards(workbench, model)
     return [cards[f"tuned:{indices}"] for indices in SHIPPED]
+
+
+def _cards(workbench: Workbench, model: str) -> dict[str, LensCard]:
+    return {option.name: option.card for option in lens_menu(workbench, model, "lenses") if option.card}
 
 
 def section(model: str, cards: Sequence[LensCard]) -> str:
     first = cards[0]
-    beaten = bool((first.kl_tuned[:, :-1].mean(0) < first.kl_plain[:, :-1].mean(0)).all())
+    beaten = bool((first.kl[:, :-1].mean(0) < first.kl_plain[:, :-1].mean(0)).all())
     return (
         f"\n## {model}\n\nTrained on `{first.train_set}`, judged on {first.n_held_out} questions of `{first.held_out_set}`; "
         f"{first.steps:,} steps of {first.batch} latents. `{first.name}` is closer to the output than the logit lens at "

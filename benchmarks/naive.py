@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, DynamicCache
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from codi_core.models.model import CodiModel
-from codi_core.types import DifferenceVector
+from codi_core.values.vectors import DifferenceVector
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Naive:
 
     @classmethod
     def of(cls, model: CodiModel) -> Naive:
-        config = type(model.config)(**model.config.to_dict())
+        config = AutoConfig.for_model(**model.config.given)
         hf = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=model.dtype).to(model.device).eval()
         hf.load_state_dict(model.hf.state_dict())
         return cls(model, hf)

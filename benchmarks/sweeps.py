@@ -22,18 +22,16 @@ import torch
 
 from benchmarks.__main__ import CLOCK, processor, timed
 from benchmarks.naive import Naive
-from codi_core.backend.worker import Check
 from codi_core.device import set_threads
-from codi_core.services.steer import questions_of
-from codi_core.services.sweeps import Job, SweepRequest, look_up
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.directions import directions_of
+from codi_core.services.shared.requests import SweepRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.sweeps.job import means_request, resolve
 from codi_core.settings import ROOT, Settings
-from codi_core.steering.means import samples_of
-from codi_core.steering.rows import Directions
-from codi_core.steering.vectors import Difference, Place
-from codi_core.store import code_version
+from codi_core.steering.vectors import Difference, VectorSpace
 from codi_core.sweeps.local import SweepProgress, Tally, run_sweep, run_units
 from codi_core.sweeps.presets import SWEEPS
+from codi_core.version import code_version
 
 DOCUMENT = ROOT / "docs" / "sweeps.md"
 HEADING = "\n## Performance\n"
@@ -84,7 +82,7 @@ def run(model: str, n: int, every: int) -> dict[str, float]:
         request = SweepRequest(model, "post-kv", n=n, seed=1)  # other questions than those of the sweep that ships, which would be found
         if every > 1:
             request = replace(request, only=tuple(cells[::every]), randoms=max(1, request.randoms // every), shuffled=0)
-        job = look_up(bench, request)
+        job = resolve(bench, request)
         marks: list[float] = []
 
         def compute(tally: Tally) -> None:
@@ -120,12 +118,15 @@ def naively(model: str, n: int, batch: int) -> float:
     """Seconds a condition: some questions under one condition of every index, extrapolated to ``n``."""
     with tempfile.TemporaryDirectory() as folder:
         bench = opened(model, folder)
-        job = look_up(bench, SweepRequest(model, "post-kv", n=n, means_n=min(n, 200)))
-        engine = bench.run(lambda check: bench.engine(model), "naive")
+        job = resolve(bench, SweepRequest(model, "post-kv", n=n, means_n=min(n, 200)))
+        engine = bench.run(model, lambda engine, _: engine, "naive")
         chosen = job.questions[:: max(1, len(job.questions) // SAMPLE[batch])]
         prompts = [engine.model.build_prompt(question.question) for question in chosen]
-        directions = bench.run(lambda check: directions_here(bench, job, check), "naive")
-        vector, naive = directions.vector(Difference(2, 4), Place("kv", raw=True)), Naive.of(engine.model)
+        means = job.spec.means
+        directions = bench.run(
+            model, lambda engine, check: directions_of(bench, engine, means_request(means), means.passes, check), "naive"
+        )
+        vector, naive = directions.vector(Difference(2, 4), VectorSpace("kv", raw=True)), Naive.of(engine.model)
         tokens = job.spec.rollout.max_new_tokens
         seconds = [
             timed(lambda index=index: naive.answers(prompts, index, vector, 0.5, tokens, batch), CLOCK)  # type: ignore[misc]
@@ -133,12 +134,6 @@ def naively(model: str, n: int, batch: int) -> float:
         ]
         bench.close()
         return mean(seconds) * len(job.questions) / len(chosen)
-
-
-def directions_here(bench: Workbench, job: Job, check: Check) -> Directions:
-    means = job.spec.means
-    questions = questions_of(means.eval_set.name, means.eval_set.n, means.eval_set.seed)[1]
-    return Directions(samples_of(bench.engine(job.request.model), bench.store, means, questions, check))
 
 
 def section(model: str, n: int, small: dict[str, float], full: dict[str, float], naive: dict[int, float]) -> str:

@@ -1,7 +1,64 @@
-"""CODI Explorer: see and steer the latent thoughts of CODI language models."""
+"""CODI Explorer: see and steer the latent thoughts of CODI language models.
 
+    import codi_core as codi
+
+    model = codi.load("bundled-steps")
+    thought = model.think("A team starts with 3 members. …")
+
+The names below are those of `codi_core.api`, imported when they are first used.
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
 # OpenMP reads this once, when torch loads it. Its default, spinning, lets idle threads fight the working ones on shared cores
 # (measured 18.5 s with two threads against 7.1 s with one); nothing else of ours happens at import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+if TYPE_CHECKING:
+    from codi_core.api import (
+        Accuracy,
+        Claims,
+        Effect,
+        FieldClaims,
+        Influences,
+        LensReading,
+        MeansRequest,
+        Model,
+        Patched,
+        Steered,
+        Sweep,
+        Thought,
+        claims,
+        load,
+        sweep,
+    )
+
+__all__ = [
+    "Accuracy",
+    "Claims",
+    "Effect",
+    "FieldClaims",
+    "Influences",
+    "LensReading",
+    "MeansRequest",
+    "Model",
+    "Patched",
+    "Steered",
+    "Sweep",
+    "Thought",
+    "claims",
+    "load",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'codi_core' has no attribute {name!r}")
+    return getattr(importlib.import_module("codi_core.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,12 @@ def _named_device(wanted: str) -> DeviceChoice:
     if not present[device.type]:
         raise ModelError(f"Device '{wanted}' was asked for but this machine (or this build of torch) has none: use auto or cpu.")
     return DeviceChoice(device, f"'{wanted}' was asked for")
+
+
+def machine_name(device: torch.device) -> str:
+    """What computes, in words."""
+    cpu = f"{platform.system()} on {platform.machine()}, {os.cpu_count()} CPU cores"
+    return f"{torch.cuda.get_device_name(device)}; {cpu}" if device.type == "cuda" else cpu
 
 
 def device_for(wanted: str, number: int) -> str:

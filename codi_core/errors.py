@@ -6,9 +6,16 @@ from __future__ import annotations
 class CodiError(Exception):
     """Base of all expected failures. Anything else that escapes is a defect of ours."""
 
+    field = ""
+    """Of the spec that cannot be; a form says so beside it."""
+
 
 class InputError(CodiError):
     """Something typed is unusable: an empty prompt, a prompt over the limit, a coefficient that is not finite."""
+
+
+class BudgetError(InputError):
+    """One request asks a server for more than its operator lets one take; names the command line that does it."""
 
 
 class SettingsError(CodiError):
@@ -46,9 +53,17 @@ class LensError(CodiError):
 class InterventionError(CodiError):
     """An intervention is impossible or meaningless: a site never consumed, a vector of another model, overlapping splits."""
 
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
 
 class ArtifactError(CodiError):
     """A stored artifact is incomplete or does not match its key."""
+
+
+class BundleError(CodiError):
+    """A bundle cannot be taken in: no bundle, not as it was made, of another spec than it says, or in the way of what is here."""
 
 
 class Cancelled(CodiError):

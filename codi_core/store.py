@@ -2,41 +2,46 @@
 
 ``kind`` names what the files hold (``means``, ``lens``, ``runs``); ``key`` is the spec's key, so equal specs share one folder and a
 changed spec never finds another's numbers. A folder appears complete or not at all: files are written beside it, ``meta.json`` last,
-then one rename. Folders whose name starts with a dot are unfinished or discarded work and may be deleted when nothing is running.
+then one rename. Folders whose name starts with a dot are unfinished or discarded work; `Store.tidy` removes those that nobody holds.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
-import hashlib
 import json
+import logging
 import platform
 import re
 import shutil
-import subprocess
-import tomllib
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+from filelock import Timeout
 
+from codi_core.disk import held_by, sha256_of, take_place, written_aside
 from codi_core.errors import ArtifactError
-from codi_core.keys import canonical, key_of
-from codi_core.settings import ROOT, Settings
+from codi_core.keys import Spec, canonical, from_canonical, key_of
+from codi_core.settings import Settings
+from codi_core.version import code_version
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
 META = "meta.json"
+PLACES = ("*", "lenses/*", "jlens/*")
+"""Of the cache, where folders are written aside."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO}
+_UNFINISHED = re.compile(r"\.[a-z0-9][a-z0-9+_-]*\.[0-9a-f]{32}(\.broken)?")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "tuned-lens", "numpy", "safetensors")
 
 
@@ -76,6 +81,17 @@ class Artifact:
             raise ArtifactError(f"{self.path} holds no file {name!r}, only {', '.join(sorted(self.meta.files))}: {_remake(self.path)}")
         return self.path / name
 
+    def spec(self, kind: type[Spec]) -> Spec:
+        """What it was made from, which another version may say in other words."""
+        try:
+            known: Spec = _spec_of(cast(Any, kind), json.dumps(self.meta.spec, sort_keys=True))
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            raise ArtifactError(
+                f"{self.path} was made by version {self.meta.code} of this code, which this one cannot read ({error}): use that one, "
+                f"or {_remake(self.path)}"
+            ) from error
+        return known
+
     def npz(self, name: str) -> dict[str, npt.NDArray[Any]]:
         path = self.file(name)
         try:
@@ -92,6 +108,8 @@ class Artifact:
             raise ArtifactError(f"{path} is not readable JSON ({error}): {_remake(self.path)}") from error
 
     def parquet(self, name: str) -> pd.DataFrame:
+        import pandas as pd  # here: half of all commands read no table
+
         path = self.file(name)
         try:
             return pd.read_parquet(path)
@@ -123,12 +141,45 @@ class Store:
         folders = [folder for root in (self._bundled, self._made) for folder in (root / kind).glob("*") if _NAME.fullmatch(folder.name)]
         return sorted({folder.name for folder in folders if (folder / META).is_file()})
 
+    def readable(self, kind: str, spec: type[Spec]) -> tuple[list[tuple[Artifact, Spec]], tuple[str, ...]]:
+        """All artifacts of a kind with their specs, and why others cannot be read: damaged, or made by a version that says it otherwise."""
+        found: list[tuple[Artifact, Spec]] = []
+        skipped: list[str] = []
+        for key in self.keys(kind):
+            try:
+                artifact = self.read(kind, key)
+                found.append((artifact, artifact.spec(spec)))
+            except ArtifactError as error:
+                skipped.append(str(error))
+        return found, tuple(skipped)
+
+    def ready(self, kind: str, key: str) -> bool:
+        """Whether `read` gives it, for what can be made again: a damaged one is said to be in one line and set aside, and is not ready."""
+        for root in (self._bundled, self._made):
+            folder = root / _checked(kind, key)
+            if not folder.exists():
+                continue
+            try:
+                verified(folder, kind, key)
+            except ArtifactError as error:
+                log.warning("%s. It is computed again.", str(error).removesuffix(f": {_remake(folder)}"))
+                if root == self._made:
+                    _set_aside(folder)
+            else:
+                return True
+        return False
+
     def read(self, kind: str, key: str) -> Artifact:
-        """The artifact, every file compared with its recorded size and SHA-256; ArtifactError when it is absent, incomplete or changed."""
-        folder = self.find(kind, key)
+        """The artifact, every file compared with its recorded size and SHA-256; ArtifactError when it is absent, incomplete or changed.
+        What ships comes first, unless it is damaged and was made again here."""
+        folder, path = self.find(kind, key), self.path(kind, key)
         if folder is not None:
-            return _verified(folder, kind, key)
-        path = self.path(kind, key)
+            try:
+                return verified(folder, kind, key)
+            except ArtifactError:
+                if folder == path or not (path / META).is_file():
+                    raise
+                return verified(path, kind, key)
         if path.exists():
             raise ArtifactError(f"{path} is incomplete (no {META}): {_remake(path)}")
         raise ArtifactError(f"no {kind} artifact with key {key} under {self._bundled} or {self._made}: run what makes it first")
@@ -142,25 +193,33 @@ class Store:
         """
         key = key_of(spec)
         target = self.path(kind, key)
-        folder = target.with_name(f".{key}.{uuid.uuid4().hex}")  # same parent: a rename across file systems is not atomic
-        try:
-            folder.mkdir(parents=True)
+        with written_aside(target) as folder:
             yield folder
             _seal(folder, kind, key, spec)
-            _publish(folder, target, kind, key)
-        except OSError as error:
-            if error.errno not in _DISK:  # network errors are OSErrors too
-                raise
-            raise ArtifactError(
-                f"cannot write {target} ({error}): free some space, or set CODI_CACHE_DIR to a folder that can be written"
-            ) from error
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            publish(folder, target, kind, key)
+
+    def keep(self, kind: str, spec: Any, fill: Callable[[Path], None]) -> None:
+        """As `write`, for a value that is at hand anyway: a disk that does not take it costs a line in the log, not the value."""
+        try:
+            with self.write(kind, spec) as folder:
+                fill(folder)
+        except ArtifactError as error:
+            log.warning("%s. The result is shown and not kept.", error)
+
+    def tidy(self) -> None:
+        """Remove what killed processes left behind: unfinished and discarded folders that no living process holds."""
+        for folder in (found for place in PLACES for found in self._made.glob(f"{place}/.*")):
+            if folder.is_dir() and _UNFINISHED.fullmatch(folder.name):
+                lock = held_by(folder)
+                with suppress(Timeout, OSError):
+                    with lock:
+                        shutil.rmtree(folder, ignore_errors=True)
+                    Path(lock.lock_file).unlink()
 
 
 def save_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Numbers and strings only: arrays of objects would need a pickle and raise ValueError."""
-    np.savez(path, allow_pickle=False, **arrays)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def save_json(path: Path, value: Any) -> None:
@@ -172,34 +231,23 @@ def save_parquet(path: Path, frame: pd.DataFrame) -> None:
     frame.to_parquet(path, index=False)
 
 
-@cache
-def code_version() -> str:
-    """Commit of this source tree, ``-dirty`` appended when tracked files differ from it; the version in pyproject.toml outside git."""
-    # an explicit --git-dir: a tree unpacked inside somebody else's repository must not report that one's commit
-    git = [
-        "git",
-        "--no-optional-locks",
-        f"--git-dir={ROOT / '.git'}",
-        f"--work-tree={ROOT}",
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        return str(project["version"])
-
-
 def _checked(kind: str, key: str) -> Path:
     """Relative folder of an artifact; refuses names that could leave the cache or land in the bundled part of it."""
     for name in (kind, key):
         if not _NAME.fullmatch(name) or name == "bundled":
             raise ArtifactError(f"{name!r} cannot name an artifact: use lower-case letters, digits, '-' and '_'")
     return Path(kind, key)
+
+
+@lru_cache(maxsize=1024)
+def _spec_of(kind: Any, data: str) -> Any:
+    """Stored sweeps are asked for their specs again and again."""
+    return from_canonical(kind, json.loads(data))
+
+
+def _set_aside(folder: Path) -> None:
+    with suppress(OSError):  # another process may have been faster
+        folder.rename(folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.broken"))
 
 
 def _remake(folder: Path) -> str:
@@ -215,13 +263,20 @@ def _seal(folder: Path, kind: str, key: str, spec: Any) -> None:
         spec=canonical(spec),
         code=code_version(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        libraries={"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}},
-        files={name: StoredFile(path.stat().st_size, _sha256(path)) for name, path in files.items()},
+        libraries=_libraries(),
+        files={name: StoredFile(path.stat().st_size, sha256_of(path)) for name, path in files.items()},
     )
     save_json(folder / META, dataclasses.asdict(meta))
 
 
-def _publish(folder: Path, target: Path, kind: str, key: str) -> None:
+@cache
+def _libraries() -> dict[str, str]:
+    """Once a process: finding them reads a hundred files, and a push among random directions is stored 25 times."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
+
+
+def publish(folder: Path, target: Path, kind: str, key: str) -> None:
+    """Move a finished folder to where it is found; what is there already stays, unless it is broken."""
     try:
         folder.rename(target)
         return
@@ -229,15 +284,13 @@ def _publish(folder: Path, target: Path, kind: str, key: str) -> None:
         if not target.is_dir():
             raise
     try:
-        _verified(target, kind, key)  # someone was faster; what they made is as good as ours
+        verified(target, kind, key)  # someone was faster; what they made is as good as ours
     except ArtifactError:
-        broken = folder.with_name(f"{folder.name}.broken")
-        target.rename(broken)
-        folder.rename(target)
-        shutil.rmtree(broken, ignore_errors=True)
+        take_place(folder, target)
 
 
-def _verified(folder: Path, kind: str, key: str) -> Artifact:
+def verified(folder: Path, kind: str, key: str) -> Artifact:
+    """A folder whose spec has the key and whose files are as they were recorded. Raises ArtifactError."""
     try:
         data = json.loads((folder / META).read_text(encoding="utf-8"))
         meta = Meta(**{**data, "files": {name: StoredFile(**file) for name, file in data["files"].items()}})
@@ -251,22 +304,11 @@ def _verified(folder: Path, kind: str, key: str) -> Artifact:
     for name, recorded in meta.files.items():
         path = folder / name
         try:
-            stat = path.stat()
-            if stat.st_size != recorded.size:
-                raise ArtifactError(f"{path} has {stat.st_size} bytes, {recorded.size} were written: {_remake(folder)}")
-            if _known_sha256(path, stat.st_size, stat.st_mtime_ns) != recorded.sha256:
+            size = path.stat().st_size
+            if size != recorded.size:
+                raise ArtifactError(f"{path} has {size} bytes, {recorded.size} were written: {_remake(folder)}")
+            if sha256_of(path) != recorded.sha256:
                 raise ArtifactError(f"{path} has changed since it was written (SHA-256 differs): {_remake(folder)}")
         except OSError as error:
             raise ArtifactError(f"{path} cannot be read ({error.strerror}): {_remake(folder)}") from error
     return Artifact(folder, meta)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _known_sha256(path: Path, size: int, mtime_ns: int) -> str:
-    """Hash of a file, computed once until its size or time changes: lenses of the 1B model are hundreds of MB and read often."""
-    return _sha256(path)

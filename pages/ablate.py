@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import ablate_early, ablate_map, ablate_prompt, layout
-from codi_core.ui.errors import shown_errors
+from codi_core.ui.ablate import early, prompt, sites
+from codi_core.ui.ablate.link import VIEWS, Setup
+from codi_core.ui.shell import layout
+from codi_core.ui.shell.errors import shown_errors
+from codi_core.ui.widgets import linked
 
-VIEWS = {"Early stop": ablate_early.view, "Every latent": ablate_map.view, "One prompt": ablate_prompt.view}
-
-layout.require_app("pages/ablate.py")
+layout.enter(__file__, Setup)
 model = st.session_state["model"]
 card = layout.open_model()
 if card is not None:
     with shown_errors():
-        names = list(VIEWS)
-        experiment = st.segmented_control("Experiment", names, default=names[0], required=True, key="experiment", bind="query-params")
-        VIEWS[experiment](card, model)
+        view = linked.segmented("Experiment", "view", VIEWS)
+        {"Early stop": early.view, "Every latent": sites.view, "One prompt": prompt.view}[view](card, model)

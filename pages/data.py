@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import calls, data_page, eval_choice, layout
-from codi_core.ui.errors import plain, shown_errors
+from codi_core.ui.data import bundle, views
+from codi_core.ui.data.link import Setup
+from codi_core.ui.shell import calls, layout
+from codi_core.ui.shell.errors import plain, shown_errors
+from codi_core.ui.widgets import eval_choice
 
-layout.require_app("pages/data.py")
+layout.enter(__file__, Setup)
 with shown_errors():
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        choice = eval_choice.choose(default_n=0)
-    if choice is not None:
-        eval_choice.describe(choice)
-        spec, questions = calls.eval_set(choice.name, choice.n)
-        st.caption(plain(data_page.condition(spec)))
-        data_page.overview(spec, questions)
-        data_page.browse(spec, questions)
+        choice = eval_choice.choose("templates", 0, width=230)
+        bundle.receive()
+    eval_choice.describe(choice)
+    found = calls.question_set(choice.name, choice.n)
+    st.caption(plain(views.condition(found.spec)))
+    views.how_read(found)
+    views.overview(found.spec, found.questions)
+    views.browse(found)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import differences, layout
-from codi_core.ui.errors import plain, shown_errors
+from codi_core.ui.differences import views
+from codi_core.ui.differences.link import Setup
+from codi_core.ui.shell import layout
+from codi_core.ui.shell.errors import plain, shown_errors
+from codi_core.ui.widgets import passes_choice
 
-layout.require_app("pages/differences.py")
+layout.enter(__file__, Setup)
 card = layout.open_model()
 if card is not None:
     with shown_errors():
-        view, menu = differences.controls(st.session_state["model"])
-        report = differences.read(view)
-        st.caption(plain(differences.condition(card, report)))
-        differences.grids(view, report, card, menu)
+        view, menu = views.controls(st.session_state["model"], passes_choice.of(card))
+        report = views.read(view)
+        st.caption(plain(views.condition(card, report)))
+        views.grids(view, report, card, menu)
         left, right = st.columns([1.5, 1], gap="large")
         with left:
-            differences.column(view, report)
+            views.column(view, report)
         with right:
-            differences.lengths(view, report, card)
-        differences.cosines(view, report, card)
+            views.lengths(view, report, card)
+        views.cosines(view, report, card)

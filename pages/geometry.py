@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from codi_core.ui import geometry_form, geometry_views, layout
-from codi_core.ui.errors import shown_errors
+from codi_core.ui.geometry import beside, form, views
+from codi_core.ui.geometry.link import Setup
+from codi_core.ui.shell import layout
+from codi_core.ui.shell.errors import shown_errors
+from codi_core.ui.widgets import control
 
-layout.require_app("pages/geometry.py")
+layout.enter(__file__, Setup)
 model = st.session_state["model"]
 card = layout.open_model()
 if card is not None:
     with shown_errors():
-        request = geometry_form.request_of(card, model)
-        geometry_views.show(geometry_views.found_for(request), request, card)
+        request = form.request_of(card, model)
+        twin = control.chosen(model)
+        found = views.found_for(request)
+        if twin:
+            with shown_errors():
+                beside.show(found, views.found_for(replace(request, model=twin)), request, twin)
+        views.show(found, request, card)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import layout, steer_style, sweep_bundle, sweep_cell, sweep_choice, sweep_views, sweep_words
-from codi_core.ui.errors import plain, shown_errors
+from codi_core.ui.heatmaps import bundle, captions, cell, views
+from codi_core.ui.heatmaps import choice as sweep_choice
+from codi_core.ui.heatmaps.link import Setup
+from codi_core.ui.shell import layout
+from codi_core.ui.shell.errors import plain, shown_errors
+from codi_core.ui.steer import style
 
-layout.require_app("pages/heatmaps.py")
-steer_style.style()
+layout.enter(__file__, Setup)
+style.style()
 model = st.session_state["model"]
 with shown_errors():
     choice = sweep_choice.choose(model)
     if choice is not None:
         left, right = st.columns([2.1, 1], gap="large")
         with left, shown_errors():
-            sweep_views.view(choice)
+            views.view(choice)
         with right, shown_errors():
-            sweep_cell.numbers(choice)
+            cell.numbers(choice)
             buttons = st.container()
         with shown_errors():
-            sweep_cell.below(choice)
-        st.caption(plain(sweep_words.condition(choice.table)))
+            cell.below(choice)
+        st.caption(plain(captions.of_sweep(choice.table)))
         bundles = st.container(horizontal=True, gap="small")
         with bundles:
-            sweep_bundle.of_sweep(choice)
+            bundle.of_sweep(choice)
         with buttons, shown_errors():
-            sweep_cell.live(choice, model)
+            cell.live(choice, model)
         with bundles, shown_errors():
-            sweep_bundle.of_cell(choice, model)
+            bundle.of_cell(choice, model)

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui import calls, layout, model_page
-from codi_core.ui.errors import shown_errors
+from codi_core.ui.model import beside, views
+from codi_core.ui.model.link import Setup
+from codi_core.ui.model.passport import passport
+from codi_core.ui.shell import calls, layout
+from codi_core.ui.shell.errors import shown_errors
+from codi_core.ui.widgets import control
 
-layout.require_app("pages/model.py")
+layout.enter(__file__, Setup)
 card = layout.open_model()
 if card is not None:
     left, middle, right = st.columns(3, gap="large")
     with left:
-        model_page.weights(card)
+        views.weights(card)
     with middle:
-        model_page.architecture(card)
+        views.architecture(card)
     with right:
-        model_page.runs(card)
+        views.runs(card)
+    model, reports = st.session_state["model"], calls.evals(card.key, card.spec)
+    twin = None
     with shown_errors():
-        model_page.accuracy(card, calls.evals(card.key, card.spec))
+        twin = control.chosen(model)
     with shown_errors():
-        model_page.lenses(calls.lens_cards(st.session_state["model"]))
-    model_page.training(card)
+        passport(card, model, calls.passport(card.key, card.spec))
+    with shown_errors():
+        views.accuracy(card, reports)
+        if twin:
+            beside.accuracy(reports, twin)
+    with shown_errors():
+        chosen = views.lenses(model, card)
+        if twin and chosen:
+            beside.lens(model, twin, chosen)
+    views.training(card)

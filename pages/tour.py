@@ -1,10 +1,12 @@
-"""Tour: the product in five links and three minutes."""
+"""Tour: the product in a few links and three minutes."""
 
 from __future__ import annotations
 
-from codi_core.ui import layout, tour
-from codi_core.ui.errors import shown_errors
+from codi_core.ui.shell import layout
+from codi_core.ui.shell.errors import shown_errors
+from codi_core.ui.tour import stops
+from codi_core.ui.tour.link import Setup
 
-layout.require_app("pages/tour.py")
+layout.enter(__file__, Setup)
 with shown_errors():
-    tour.show()
+    stops.show()

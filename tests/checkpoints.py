@@ -18,7 +18,7 @@ from codi_core.engine.engine import Engine
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.models.model import CodiModel
 from codi_core.settings import Settings
-from codi_core.types import Floats
+from codi_core.values.arrays import Floats
 
 FIXTURES = Path(__file__).parent / "parity" / "fixtures"
 VOCAB = {"llama": 608, "qwen3": 608, "gpt2": 604}
@@ -45,10 +45,19 @@ BASE_CONFIGS: dict[str, dict[str, Any]] = {
 Head = Literal["tied", "absent", "own"]
 
 
-def base_model(family: str, seed: int = 0) -> nn.Module:
+def flip_a_bit(path: Path) -> None:
+    """In the middle of a file, or back."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def base_model(family: str, seed: int = 0, vocab: int | None = None) -> nn.Module:
     """transformers' own model with random weights large enough that rows, layers and positions differ clearly."""
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(**{**BASE_CONFIGS[family], "vocab_size": VOCAB[family], "pad_token_id": None, "initializer_range": 0.3})
+    config = AutoConfig.for_model(
+        **{**BASE_CONFIGS[family], "vocab_size": vocab or VOCAB[family], "pad_token_id": None, "initializer_range": 0.3}
+    )
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if parameter.ndim == 1:  # norms and biases start at one and zero
@@ -56,6 +65,16 @@ def base_model(family: str, seed: int = 0) -> nn.Module:
         elif name.endswith(("wte.weight", "embed_tokens.weight")):
             parameter.mul_(3)
     return model
+
+
+def in_transformers(model: CodiModel, attention: str = "eager") -> nn.Module:
+    """The same weights, and the same rotary frequencies, in transformers' own model: the judge of ours."""
+    config = AutoConfig.for_model(**model.config.given)
+    theirs = AutoModelForCausalLM.from_config(config, attn_implementation=attention, dtype=model.dtype).eval().requires_grad_(False)
+    theirs.load_state_dict(model.hf.state_dict())
+    if model.architecture.rotary is not None:
+        theirs.get_submodule(model.architecture.rotary).inv_freq = model.hf.get_submodule(model.architecture.rotary).inv_freq
+    return theirs
 
 
 def tensors_of(

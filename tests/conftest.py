@@ -20,5 +20,13 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(cache_dir=tmp_path / "cache", device="cpu", dtype="float32", threads=1)
 
 
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Checkpoints of a model and of its control, trained for a few steps."""
+    from tests.trained import train_pair  # here: torch takes seconds to import, and most tests of units need none
+
+    return train_pair(tmp_path_factory.mktemp("pair"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("late") is not None)  # stable

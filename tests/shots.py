@@ -7,11 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
 from codi_core.settings import ROOT
-from tests.browser.conftest import FIRST_PAGE, running_browser, running_server
+from codi_core.ui.compare.link import Setup as CompareSetup
+from tests.browser.conftest import PATIENCE, drawn, running_browser, running_server
 
 FOLDER = ROOT / "docs" / "img"
 
@@ -29,23 +31,32 @@ class Shot:
     """Button to press first."""
 
 
+OWN = "A+shop+has+12+lamps.+Then+5+more+lamps+arrive.+How+many+lamps+are+there%3F&gold=17&steps=17"
+EXAMPLE = urlencode(CompareSetup.example().query(), doseq=True)
+
 SHOTS = (
+    Shot("welcome", "?model=bundled-steps", "Values of the steps:", 800),
+    Shot("sprint3", "claims?model=bundled-steps", "Every claim", 900),
+    Shot("own-prompt", f"?model=bundled-steps&intro=closed&prompt={OWN}", "as given", 800),
+    Shot("compare", f"compare?{EXAMPLE}", "Difference to A", 1900),
     Shot("inspect", "?model=bundled-steps&cell=3.5", "over indices ·", 1400),
     Shot("inspect-dark", "?model=bundled-steps&cell=3.5&by=Entropy", "over indices ·", 1400, "dark"),
-    Shot("lenses", "?model=bundled-steps&cell=3.5&lens=Logit&lens=Tuned&lens=Difference", "over indices ·", 1500),
-    Shot("steer", "steer?model=bundled-steps", "24 of 24 random directions", 1990),
-    Shot("steer-dark", "steer?model=bundled-steps&beside=Random+control&by=Entropy", "24 of 24 random directions", 1990, "dark"),
+    Shot("lenses", "?model=bundled-steps&cell=3.5&lens=logit&lens=tuned:all&lens=difference", "over indices ·", 1500),
+    Shot("steer", "steer?model=bundled-steps", "24 of 24 random directions", 2300),
+    Shot("steer-dark", "steer?model=bundled-steps&beside=Random+control&by=Entropy", "24 of 24 random directions", 2300, "dark"),
+    Shot("influence", "influence?model=bundled-steps", "What a latent does", 1500),
+    Shot("patch", "patch?model=bundled-steps&from=4.6", "Largest R", 1480),
     Shot("detect", "detect?model=bundled-steps&set=templates&n=192&value=step+1&cell=2.6", "192 of 192 questions", 900, press="Run"),
     Shot("early-stop", "ablate?model=bundled-steps&set=bundled&lines=Steps", "the latents are worth", 1000, press="Run"),
-    Shot("ablate", "ablate?model=bundled-steps&experiment=Every+latent&set=bundled", "57 of 57 replacements measured", 1150, press="Run"),
-    Shot("ablate-prompt", "ablate?model=bundled-steps&experiment=One+prompt", "Answers with a latent replaced", 1250),
+    Shot("ablate", "ablate?model=bundled-steps&view=Every+latent&set=bundled", "57 of 57 replacements measured", 1150, press="Run"),
+    Shot("ablate-prompt", "ablate?model=bundled-steps&view=One+prompt", "Answers with a latent replaced", 1250),
     Shot("geometry", "geometry?model=bundled-steps", "Cosines between", 1700),
-    Shot("geometry-dark", "geometry?model=bundled-steps&colour=Step+value&within=true", "Cosines between", 1700, "dark"),
-    Shot("differences", "differences?model=bundled-steps&pair=2.4&difference-layer=4", "Most like", 1900),
-    Shot("differences-dark", "differences?model=bundled-steps&difference-lens=tuned:all&difference-by=Length", "Most like", 1900, "dark"),
+    Shot("geometry-dark", "geometry?model=bundled-steps&by=Step+value&within=true", "Cosines between", 1700, "dark"),
+    Shot("differences", "differences?model=bundled-steps&pair=2.4&depth=4", "Most like", 1900),
+    Shot("differences-dark", "differences?model=bundled-steps&lens=tuned:all&by=Length", "Most like", 1900, "dark"),
     Shot("tour", "tour", "What is left of the claims", 1350),
     Shot("heatmaps", "heatmaps?model=bundled-steps&sweep=post-kv&alpha=0.5,2&mask=max&pick=2,4,5,2", "Dose and response ·", 1500),
-    Shot("heatmaps-dark", "heatmaps?model=bundled-steps&sweep=post-kv&grid=pairs&alpha=2", "Dose and response ·", 1500, "dark"),
+    Shot("heatmaps-dark", "heatmaps?model=bundled-steps&sweep=post-kv&view=pairs&alpha=2", "Dose and response ·", 1500, "dark"),
     Shot("claims", "claims?model=bundled-steps", "How the verdicts are computed", 2600),
     Shot("claims-dark", "claims?model=bundled-steps&setting=corrected", "How the verdicts are computed", 2600, "dark"),
     Shot("data", "data?set=bundled", "Words in the question", 1250),
@@ -59,8 +70,10 @@ def take(page: Page, address: str, shot: Shot) -> Path:
     page.goto(f"{address}/{shot.path}")
     if shot.press:
         page.get_by_test_id("stMain").get_by_role("button", name=shot.press).click()
-    expect(page.get_by_text(shot.ready).first).to_be_visible(timeout=FIRST_PAGE)
+    expect(page.get_by_text(shot.ready).first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_test_id("stStatusWidget")).to_be_hidden()
+    drawn(page)
+    page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
     page.mouse.move(0, 0)
     page.wait_for_timeout(800)  # transitions end
     path = FOLDER / f"{shot.name}.png"
@@ -72,7 +85,7 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as cache, running_server(Path(cache)) as address, running_browser() as browser:
         page = browser.new_page()
-        page.set_default_timeout(FIRST_PAGE)
+        page.set_default_timeout(PATIENCE)
         for shot in [shot for shot in SHOTS if shot.name in (sys.argv[1:] or [shot.name])]:
             print(take(page, address, shot).relative_to(ROOT))
 

@@ -11,14 +11,17 @@ import pandas as pd
 import pyarrow as pa
 
 from codi_core.problems.evalsets import load_eval_set
-from codi_core.steering.methods import text_of
+from codi_core.steering.flags import text_of
 from codi_core.store import Store, save_json, save_parquet
 from codi_core.sweeps.presets import SWEEPS
 from codi_core.sweeps.spec import Axes, Cell, SweepSpec
-from codi_core.sweeps.table import REFUSED, cells_of, read_table
+from codi_core.sweeps.table import CONTROLS, REFUSED, cells_of, ranked, read_table
 from codi_core.sweeps.units import CELLS, ROWS, SCHEMA, rows_writer
 from codi_core.sweeps.units import SWEEPS as KIND
-from codi_core.types import EvalSetSpec, MeansSpec, ModelSpec, Question, RolloutConfig, SweepTable
+from codi_core.values.model import ModelSpec, RolloutConfig
+from codi_core.values.questions import EvalSetSpec, Question
+from codi_core.values.sweep import SweepTable
+from codi_core.values.vectors import MeansSpec
 
 MODEL = ModelSpec("made-up", "0" * 64, "float32", "answer-only", "none")
 LAYERS = 6
@@ -34,16 +37,25 @@ def spec(preset: str = "post-kv", n: int = 1_000, model: ModelSpec = MODEL, on: 
         "indices": row.indices(passes),
         "coefficients": row.coefficients,
     }
-    means = MeansSpec(model.key, EvalSetSpec(*row.means[:2], 0, "m" * 64), row.means[2], passes)
+    given |= axes
+    if "bands" not in given and given.get("randoms", 0) + given.get("shuffled", 0):
+        pairs, sizes = given["pairs"], {abs(c) for c in given["coefficients"]}
+        given["bands"] = tuple((v, a, b, i, c) for v in given["variants"] for a, b in pairs for i in given["indices"] for c in sizes)
+    name, count, only = row.means(True)
+    means = MeansSpec(model.key, EvalSetSpec(name, count, 0, "m" * 64), only, passes)
     rollout = RolloutConfig(passes)
-    return SweepSpec(preset, model, EvalSetSpec(on, n, 0, "d" * 64), rollout, means, row.overlap, Axes(**{**given, **axes}))
+    return SweepSpec(preset, model, EvalSetSpec(on, n, 0, "d" * 64), rollout, means, row.overlap, Axes(**given))
 
 
-def table(spec: SweepSpec, change: Change = lambda cell: 0.0, noise: float = 0.004, base: float = 0.6) -> SweepTable:
-    """Differences are ``change`` and, for random directions, nothing, both with noise; every p follows from them."""
+def nothing(cell: Cell) -> float:
+    return 0.0
+
+
+def table(spec: SweepSpec, change: Change = nothing, noise: float = 0.004, base: float = 0.6, random: Change = nothing) -> SweepTable:
+    """Differences are ``change`` and, for random directions, ``random``, both with noise; every p follows from them."""
     rng = np.random.default_rng(0)
-    rows = [_row(cell, change(cell) if cell.role == "cell" else 0.0, rng, noise, base, spec) for cell in spec.cells()]
-    _rank(rows)
+    rows = pd.DataFrame([_row(cell, (change if cell.role == "cell" else random)(cell), rng, noise, base, spec) for cell in spec.cells()])
+    control = rows["role"].isin(CONTROLS)
     title = SWEEPS[spec.name].title if spec.name in SWEEPS else spec.name
     return SweepTable(
         key=spec.key,
@@ -57,7 +69,8 @@ def table(spec: SweepSpec, change: Change = lambda cell: 0.0, noise: float = 0.0
         rollout=spec.rollout,
         code="test",
         created="2026-11-22T00:00:00+00:00",
-        cells=pd.DataFrame(rows),
+        cells=ranked(rows[~control], rows[control]),
+        bands=rows[control],
         refused=spec.refused(),
     )
 
@@ -95,24 +108,12 @@ def _answers(questions: Sequence[Question], correct: npt.NDArray[np.bool_], marg
     )
 
 
-def _rank(rows: list[dict[str, Any]]) -> None:
-    """Percentiles of cells among the controls of their variant, index and size of the coefficient."""
-    bands: dict[tuple[str, int, float], list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["role"] in ("random", "shuffled"):
-            bands.setdefault((row["variant"], row["index"], row["coefficient"]), []).append(row)
-    for row in rows:
-        band = bands.get((row["variant"], row["index"], abs(row["coefficient"])), []) if row["role"] == "cell" else []
-        for name, column in (("percentile", "delta"), ("margin_percentile", "margin")):
-            row[name] = 100 * sum(one[column] < row[column] for one in band) / len(band) if band else np.nan
-
-
 def _row(cell: Cell, change: float, rng: np.random.Generator, noise: float, base: float, spec: SweepSpec) -> dict[str, Any]:
     unsteered = base * min(cell.condition.passes, spec.rollout.passes) / spec.rollout.passes
     delta = 0.0 if cell.role == "baseline" else change + float(rng.normal(0, noise))
     half = 1.96 * noise
     row: dict[str, Any] = {
-        "place": cell.place,
+        "place": cell.cell_id,
         "role": cell.role,
         "variant": cell.variant,
         "a": cell.a,

@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from codi_core.backend.worker import POKE_SECONDS
+from codi_core.backend.worker import ON_WAIT_SECONDS
 from codi_core.errors import Cancelled, CodiError, SettingsError, WorkerDied, WorkerLost
 from codi_core.settings import ROOT, Settings
-from codi_core.store import code_version
+from codi_core.version import code_version
 
 Held = TypeVar("Held")
 Value = TypeVar("Value")
@@ -62,22 +62,22 @@ class Cluster(Generic[Held]):
             raise
 
     def call(
-        self, place: int, function: Callable[..., Value], /, *args: Any, poke: Callable[[], None] | None = None, **kwargs: Any
+        self, worker: int, function: Callable[..., Value], /, *args: Any, on_wait: Callable[[], None] | None = None, **kwargs: Any
     ) -> Value:
         """``function(held, *args, **kwargs)`` in actor ``place`` (taken modulo ``size``). Raises what it raises.
 
-        With ``poke``, which is called every 50 ms while waiting, the function is given one too, under the same name. Whatever ``poke``
-        raises here cancels the call there, as does an interrupt. Raises WorkerDied when the actor died TRIES times, WorkerLost when it does
-        not come back.
+        With ``on_wait``, which is called every 50 ms while waiting, the function is given one too, under the same name. Whatever
+        ``on_wait`` raises here cancels the call there, as does an interrupt. Raises WorkerDied when the actor died TRIES times, WorkerLost
+        when it does not come back.
         """
-        reference = self._actor(place).call.remote(function, args, kwargs, poke is not None)
+        reference = self._actor(worker).call.remote(function, args, kwargs, on_wait is not None)
         with self._cancelling(reference):
-            self._wait(place, reference, poke)
+            self._wait(worker, reference, on_wait)
         value: Value = self._value(reference)
         return value
 
     def stream(
-        self, place: int, function: Callable[..., Iterator[Value]], /, *args: Any, poke: Callable[[], None] | None = None, **kwargs: Any
+        self, worker: int, function: Callable[..., Iterator[Value]], /, *args: Any, on_wait: Callable[[], None] | None = None, **kwargs: Any
     ) -> Iterator[Value]:
         """The values of a generator function as they come; closing the iterator cancels the work there.
 
@@ -85,12 +85,12 @@ class Cluster(Generic[Held]):
         """
         for left in reversed(range(TRIES)):
             try:
-                yield from self._stream(place, (function, args, kwargs, poke is not None), poke)
+                yield from self._stream(worker, (function, args, kwargs, on_wait is not None), on_wait)
                 return
             except WorkerDied:
                 if not left:
                     raise
-                self._wait(place, self._actor(place).code.remote(), poke)  # until it is back
+                self._wait(worker, self._actor(worker).code.remote(), on_wait)  # until it is back
 
     def close(self) -> None:
         """End the actors, and Ray if it was started or joined for them."""
@@ -99,12 +99,12 @@ class Cluster(Generic[Held]):
         if self._started:
             self._ray.shutdown()
 
-    def _stream(self, place: int, request: tuple[Any, ...], poke: Callable[[], None] | None) -> Iterator[Any]:
+    def _stream(self, worker: int, request: tuple[Any, ...], on_wait: Callable[[], None] | None) -> Iterator[Any]:
         options = {"num_returns": "streaming", "max_task_retries": 0, "_generator_backpressure_num_objects": 1}
-        results = self._actor(place).stream.options(**options).remote(*request)
+        results = self._actor(worker).stream.options(**options).remote(*request)
         try:
             while True:
-                self._wait(place, results, poke)
+                self._wait(worker, results, on_wait)
                 try:
                     reference = next(results)
                 except StopIteration:
@@ -113,22 +113,22 @@ class Cluster(Generic[Held]):
         finally:
             self._ray.cancel(results)  # changes nothing when it is done
 
-    def _actor(self, place: int) -> Any:
-        return self._actors[place % self.size]
+    def _actor(self, worker: int) -> Any:
+        return self._actors[worker % self.size]
 
-    def _wait(self, place: int, waitable: Any, poke: Callable[[], None] | None) -> None:
+    def _wait(self, worker: int, waitable: Any, on_wait: Callable[[], None] | None) -> None:
         """Raises WorkerLost when the actor has not answered for long: Ray itself waits for ever for a machine to put it on."""
         asked = seen = time.monotonic()
         pulse = None
-        while not self._ray.wait([waitable], timeout=POKE_SECONDS if poke else PULSE_SECONDS)[0]:
-            if poke:
-                poke()
+        while not self._ray.wait([waitable], timeout=ON_WAIT_SECONDS if on_wait else PULSE_SECONDS)[0]:
+            if on_wait:
+                on_wait()
             now = time.monotonic()
             if now - seen > PATIENCE:
                 raise WorkerLost(f"A Ray worker has not answered for {PATIENCE:.0f} s, and there is no place to start it again.")
             if now - asked > PULSE_SECONDS and (pulse is None or self._ray.wait([pulse], timeout=0)[0]):
                 seen = now if pulse is None or self._answered(pulse) else seen
-                pulse, asked = self._actor(place).code.remote(), now
+                pulse, asked = self._actor(worker).code.remote(), now
 
     def _answered(self, pulse: Any) -> bool:
         try:
@@ -198,11 +198,11 @@ def _pokes(poked: bool) -> dict[str, Callable[[], None]]:
     """What a function in an actor is poked with: it leaves when the call was cancelled."""
     context = load_ray().get_runtime_context()
 
-    def poke() -> None:
+    def on_wait() -> None:
         if context.is_canceled():
             raise Cancelled("The viewer left.")
 
-    return {"poke": poke} if poked else {}
+    return {"on_wait": on_wait} if poked else {}
 
 
 def load_ray() -> Any:

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from codi_core.engine.watch import Watch
+from codi_core.models.blocks import causal_attention
+
 GROWTH = 16
 """Slots are added in steps of at least this many."""
 FEW_SLOTS = 4
@@ -65,7 +68,7 @@ class Prefix:
 
 
 class PrefixWriter:
-    """Stands in for a transformers cache while the prompts run: keeps their keys and values, attention stays plain causal."""
+    """What prompts run with: keeps their keys and values, attention stays plain and causal."""
 
     def __init__(self, lengths: Tensor, n_layers: int, dtype: torch.dtype) -> None:
         self.lengths = lengths
@@ -73,10 +76,13 @@ class PrefixWriter:
         self.keys: list[Tensor] = [torch.empty(0)] * n_layers
         self.values: list[Tensor] = [torch.empty(0)] * n_layers
 
-    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Called by transformers' attention with ``[row kv_head token d_head]``."""
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> None:
+        """Each ``[row kv_head token d_head]``."""
         self.keys[layer], self.values[layer] = keys, values
-        return keys, values
+
+    def attend(self, layer: int, query: Tensor, scaling: float) -> Tensor:
+        """Query ``[row head token d_head]`` → ``[row token head d_head]``."""
+        return causal_attention(query, self.keys[layer], self.values[layer], scaling)
 
     def prefix(self) -> Prefix:
         keys, values = torch.stack(self.keys), torch.stack(self.values)
@@ -94,6 +100,8 @@ class Cache:
         self.keys = prefix.keys.new_empty(layers, rows, heads, slots, d_head)
         self.values = torch.empty_like(self.keys)
         self.length = 0
+        self.watch: Watch | None = None
+        """Records or blocks attention; not handed on to forks."""
 
     @property
     def rows(self) -> int:
@@ -131,14 +139,18 @@ class Cache:
         kept.keys[:, :, :, : self.length] = self.keys[:, rows, :, : self.length]
         kept.values[:, :, :, : self.length] = self.values[:, rows, :, : self.length]
         kept.length = self.length
+        kept.watch = None if self.watch is None else self.watch.select(rows)
         return kept
 
-    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Called by transformers' attention with ``[row kv_head q d_head]``: fills the next q slots of one layer."""
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> None:
+        """Each ``[row kv_head q d_head]``: fills the next q slots of one layer."""
         end = self.length + keys.shape[2]
         self.keys[layer, :, :, self.length : end] = keys
         self.values[layer, :, :, self.length : end] = values
-        return keys, values
+
+    def slots(self, layer: int, end: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of the first ``end`` slots of one layer, each ``[row kv_head slot d_head]``."""
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def attend(self, layer: int, query: Tensor, scaling: float) -> Tensor:
         """Query ``[row head q d_head]`` over prefix and slots, one softmax (in float32) → ``[row q head d_head]``.
@@ -155,14 +167,23 @@ class Cache:
         shared = shared_query @ prefix.keys[layer].transpose(-1, -2)
         if prefix.padding is not None:
             shared += prefix.padding[:, None]
-        own = own_query @ self.keys[layer, :, :, :end].transpose(-1, -2)
+        slot_keys, slot_values = self.slots(layer, end)
+        own = own_query @ slot_keys.transpose(-1, -2)
         if tokens > 1:
             own.view(rows, kv_heads, group, tokens, end).add_(_causal(tokens, end, own))
         scores = torch.cat([shared, _across(own, conditions, questions)], dim=-1)
-        weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+        if self.watch is not None:
+            by_head = _back(scores, conditions, questions).reshape(rows, heads, tokens, -1)
+            by_head = self.watch.scores(layer, self.skipped + self.length, by_head)
+            scores = _across(by_head.reshape(rows, kv_heads, group * tokens, -1), conditions, questions)
+        weights = scores.softmax(-1, dtype=torch.float32)
+        if self.watch is not None:
+            by_head = _back(weights, conditions, questions).reshape(rows, heads, tokens, -1)
+            self.watch.attended(layer, self.skipped + self.length, by_head)
+        weights = weights.to(query.dtype)
         in_prefix = shared.shape[-1]
         from_prefix = _back(weights[..., :in_prefix] @ prefix.values[layer], conditions, questions)
-        from_slots = _weighted(_back(weights[..., in_prefix:], conditions, questions), self.values[layer, :, :, :end])
+        from_slots = _weighted(_back(weights[..., in_prefix:], conditions, questions), slot_values)
         output = (from_prefix + from_slots).reshape(rows, heads, tokens, d_head)
         return output.transpose(1, 2)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from codi_core.errors import InterventionError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Point = Literal["z", "h", "resid", "k", "v"]
 

@@ -15,16 +15,16 @@ from codi_core.engine.answers import parse_number
 from codi_core.engine.batching import plan_batches
 from codi_core.engine.cache import Cache
 from codi_core.engine.editors import Editor, edits_by_site
-from codi_core.engine.steps import Edits, Generated, Latents, OnStep, Steps, nothing
+from codi_core.engine.steps import Edits, Generated, Latents, Steps, nothing
 from codi_core.errors import InputError
-from codi_core.models.prompts import clean_question
-from codi_core.types import ChainOfThought, Floats, Rollout, RolloutConfig, TopToken
+from codi_core.values.arrays import Floats
+from codi_core.values.callbacks import CheckCancelled, OnProgress
+from codi_core.values.model import ChainOfThought, Rollout, RolloutConfig, RunMode, TopToken
 
 TOP_ANSWERS = 10
 TOKEN_BUDGET = {"cpu": 8_192, "cuda": 65_536, "mps": 16_384}
 """Tokens a batch may hold, by device type."""
 
-Progress = Callable[[int, int], None]
 Result = TypeVar("Result")
 
 
@@ -44,22 +44,22 @@ class Engine(Steps):
         config: RolloutConfig,
         editors: Sequence[Editor] = (),
         batch_size: int | None = None,
-        progress: Progress | None = None,
-        on_step: OnStep | None = None,
+        progress: OnProgress | None = None,
+        check_cancelled: CheckCancelled | None = None,
         record: bool = True,
     ) -> list[Rollout]:
         """Roll questions out, in the order given. ``record`` False leaves out resid, keys and values (large evaluations).
 
-        Editors see the rows of a batch in no particular order. ``progress(done, total)`` follows every batch; ``on_step`` runs before
-        every forward pass and may raise, Cancelled say. Raises InputError for a question that is blank or too long, InterventionError
-        for a site outside the rollout, MemoryLimitError when a single question does not fit.
+        Editors see the rows of a batch in no particular order. ``progress(done, total)`` follows every batch; ``check_cancelled`` runs
+        before every forward pass and may raise, Cancelled say. Raises InputError for a question that is blank or too long,
+        InterventionError for a site outside the rollout, MemoryLimitError when a single question does not fit.
         """
         edits = edits_by_site(editors, config.passes, self.model.n_layers)
         prompts = [self.prompt(question, config) for question in questions]
 
         def run(batch: Sequence[Prompt]) -> list[Rollout]:
             with self.exclusively():
-                return self._rollout_batch(batch, config, edits, record, on_step or nothing)
+                return self._rollout_batch(batch, config, edits, record, check_cancelled or nothing)
 
         return self._in_batches(prompts, run, config.passes + 2 + config.max_new_tokens, batch_size, progress)
 
@@ -68,17 +68,56 @@ class Engine(Steps):
         questions: Sequence[str],
         max_new_tokens: int = 128,
         batch_size: int | None = None,
-        progress: Progress | None = None,
-        on_step: OnStep | None = None,
+        progress: OnProgress | None = None,
+        check_cancelled: CheckCancelled | None = None,
     ) -> list[ChainOfThought]:
-        """Let the model think in words, as its teacher half was trained to: the prompt with bot, then greedily to eos, eot not masked."""
+        """Let the model think in words, as its teacher half was trained to: the prompt with bot, then greedily to eos, eot not masked.
+
+        Raises InputError for a family that was not trained to.
+        """
+        self._check_mode("explicit")
         prompts = [self.prompt(question, RolloutConfig(0, max_new_tokens)) for question in questions]
+        return self._write(prompts, self._chain, (), max_new_tokens, batch_size, progress, check_cancelled)
+
+    def direct(
+        self,
+        questions: Sequence[str],
+        max_new_tokens: int = 32,
+        batch_size: int | None = None,
+        progress: OnProgress | None = None,
+        check_cancelled: CheckCancelled | None = None,
+    ) -> list[ChainOfThought]:
+        """Answer at once, without a thought: the prompt with eot in the place of bot. The chain is empty.
+
+        Raises InputError for a family that was not trained to.
+        """
+        self._check_mode("direct")
+        found = [self.prompt(question, RolloutConfig(0, max_new_tokens)) for question in questions]
+        prompts = [Prompt(prompt.question, [*prompt.ids[:-1], *self.model.after_latents]) for prompt in found]
+        return self._write(prompts, self._answered, self.model.masked, max_new_tokens, batch_size, progress, check_cancelled)
+
+    def _check_mode(self, mode: RunMode) -> None:
+        if mode not in self.model.family.modes:
+            known = " or ".join(self.model.family.modes)
+            raise InputError(f"{self.model.family.label} was not trained to answer in mode {mode}: use {known}.")
+
+    def _write(
+        self,
+        prompts: list[Prompt],
+        read: Callable[[Prompt, list[int], bool], ChainOfThought],
+        masked: Sequence[int],
+        max_new_tokens: int,
+        batch_size: int | None,
+        progress: OnProgress | None,
+        check_cancelled: CheckCancelled | None,
+    ) -> list[ChainOfThought]:
+        """Go on from the last id of the prompts, which is the same in all, greedily to eos."""
 
         def run(batch: Sequence[Prompt]) -> list[ChainOfThought]:
             with self.exclusively():
                 cache = self.open_cache(self.prefill([prompt.ids for prompt in batch]))
-                written = self.generate(cache, [self.model.ids.bot], (), max_new_tokens, on_step or nothing)
-            return [self._chain(*row) for row in zip(batch, written.ids, written.finished, strict=True)]
+                written = self.generate(cache, [batch[0].ids[-1]], masked, max_new_tokens, check_cancelled or nothing)
+            return [read(*row) for row in zip(batch, written.ids, written.finished, strict=True)]
 
         return self._in_batches(prompts, run, 1 + max_new_tokens, batch_size, progress)
 
@@ -86,7 +125,7 @@ class Engine(Steps):
         """A question as the model reads it. Raises InputError when it is blank, or too long to be rolled out and answered."""
         if config.passes < 0 or config.max_new_tokens < 1:
             raise InputError(f"{config.passes} passes and {config.max_new_tokens} new tokens: passes start at 0, new tokens at 1.")
-        text = clean_question(question)
+        text = self.model.as_read(question)
         ids = self.model.build_prompt(text)
         needed = len(ids) + config.passes + len(self.model.after_latents) + config.max_new_tokens
         if needed > self.model.max_positions:
@@ -102,7 +141,7 @@ class Engine(Steps):
         run: Callable[[Sequence[Prompt]], list[Result]],
         extra_tokens: int,
         batch_size: int | None,
-        progress: Progress | None,
+        progress: OnProgress | None,
     ) -> list[Result]:
         """Results in the order of ``prompts``, run by length."""
         budget = TOKEN_BUDGET[self.model.device.type]
@@ -114,12 +153,12 @@ class Engine(Steps):
         return [done[number] for number in range(len(prompts))]
 
     def _rollout_batch(
-        self, prompts: Sequence[Prompt], config: RolloutConfig, edits: Edits, record: bool, on_step: OnStep
+        self, prompts: Sequence[Prompt], config: RolloutConfig, edits: Edits, record: bool, check_cancelled: CheckCancelled
     ) -> list[Rollout]:
-        on_step()
+        check_cancelled()
         cache = self.open_cache(self.prefill([prompt.ids for prompt in prompts]), slots=config.passes + 9)
-        latents = self.think(cache, config.passes, edits, record, on_step)
-        answers = self.decode(cache, config.max_new_tokens, on_step)
+        latents = self.think(cache, config.passes, edits, record, check_cancelled)
+        answers = self.decode(cache, config.max_new_tokens, check_cancelled)
         return self._rollouts(prompts, latents, cache, answers)
 
     def _rollouts(self, prompts: Sequence[Prompt], latents: Latents, cache: Cache, answers: Generated) -> list[Rollout]:
@@ -160,6 +199,10 @@ class Engine(Steps):
             tuple(TopToken(token, self.model.token_text(token), prob) for token, prob in zip(*row, strict=True))
             for row in zip(ids.tolist(), probs.tolist(), strict=True)
         ]
+
+    def _answered(self, prompt: Prompt, ids: list[int], finished: bool) -> ChainOfThought:
+        answer = self.model.decode(ids)
+        return ChainOfThought(prompt.question, tuple(prompt.ids), tuple(ids), "", answer, parse_number(answer), finished)
 
     def _chain(self, prompt: Prompt, ids: list[int], finished: bool) -> ChainOfThought:
         eot = self.model.ids.eot

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from codi_core.engine.editors import Editor, Site, edited, edits_by_site
 from codi_core.models.model import CodiModel
-from codi_core.types import RolloutConfig
+from codi_core.values.model import RolloutConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,12 @@ def oracle_rollout(model: CodiModel, question: str, config: RolloutConfig, edito
     answer: list[int] = []
     while len(answer) < config.max_new_tokens:
         logits = model.lm_head(_last_hidden(model, sequence))
-        logits[:, model.ids.eot] = float("-inf")
+        logits[:, list(model.masked)] = float("-inf")
         token = int(logits.argmax())
-        if token == model.ids.eos:
+        if token == model.ids.eos and (answer or not model.family.first_token_may_be_eos):
             break
         answer.append(token)
-        sequence = torch.cat([sequence, _embed(model, [token])], 1)
+        sequence = torch.cat([sequence, model.embed_written(torch.tensor([[token]], device=model.device))], 1)
     return OracleRollout(answer, torch.stack(h_all), torch.stack(z_all))
 
 
@@ -53,5 +53,5 @@ def _embed(model: CodiModel, ids: list[int]) -> Tensor:
 
 def _last_hidden(model: CodiModel, sequence: Tensor) -> Tensor:
     """``[1 t d_model]`` → post-norm hidden state of the last token ``[1 d_model]``"""
-    hidden: Tensor = model.body(inputs_embeds=sequence, use_cache=False).last_hidden_state
+    hidden: Tensor = model.body(sequence)
     return hidden[:, -1].contiguous()

@@ -12,7 +12,7 @@ public code does neither).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,19 +22,19 @@ from torch import Tensor
 
 from codi_core.engine.cache import Cache, Prefix, PrefixWriter
 from codi_core.engine.editors import Editor, Site, edited
-from codi_core.engine.taps import Taps
+from codi_core.engine.taps import ResidualHooks
 from codi_core.models.model import CodiModel
+from codi_core.values.callbacks import CheckCancelled
 
 COMPACT_BELOW = 0.75
 """Finished rows leave the batch once this fraction of its rows would be enough: leaving copies the cache."""
 
-OnStep = Callable[[], None]
 Edits = Mapping[Site, Sequence[Editor]]
 NO_EDITS: Edits = {}
 
 
 def nothing() -> None:
-    """The default of ``on_step``."""
+    """The default of ``check_cancelled``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +74,12 @@ class Steps:
         with self._lock, torch.inference_mode():
             yield
 
+    @contextmanager
+    def differentiably(self) -> Iterator[None]:
+        """The model to oneself, with gradients: for `gradients.unroll`."""
+        with self._lock, torch.inference_mode(False), torch.enable_grad():
+            yield
+
     def prefill(self, prompts: Sequence[Sequence[int]]) -> Prefix:
         """Keys and values of prompts (ids with bot last) up to bot, which is left for pass 0."""
         assert all(len(prompt) > 1 for prompt in prompts)
@@ -83,7 +89,7 @@ class Steps:
         ids = torch.tensor(padded, device=self.model.device)
         writer = PrefixWriter(torch.tensor(lengths, device=self.model.device), self.model.n_layers, self.model.dtype)
         positions = torch.arange(longest, device=self.model.device)[None]
-        self.model.body(inputs_embeds=self.model.embed(ids), position_ids=positions, past_key_values=writer, use_cache=False)
+        self.model.body(self.model.embed(ids), positions, writer)
         return writer.prefix()
 
     def open_cache(self, prefix: Prefix, conditions: int = 1, slots: int = 24, skipped: int = 0) -> Cache:
@@ -96,7 +102,7 @@ class Steps:
         passes: int,
         edits: Edits = NO_EDITS,
         record: bool = False,
-        on_step: OnStep = nothing,
+        check_cancelled: CheckCancelled = nothing,
         z: Tensor | None = None,
     ) -> Latents:
         """Run the passes that are not in the cache yet, up to ``passes``; bot is pass 0.
@@ -110,9 +116,9 @@ class Steps:
         shape = (cache.rows, passes + 1 - first, model.n_layers + 1, model.d_model)
         resid = torch.empty(shape, dtype=model.dtype, device=model.device) if record else None
         h_all, z_all = [], []
-        with Taps(model, edits, resid, first) as taps:
+        with ResidualHooks(model, edits, resid, first) as taps:
             for index in range(first, passes + 1):
-                on_step()
+                check_cancelled()
                 taps.index = index
                 h = self._edit(edits, Site("h", index), self.forward(cache, inputs[:, None])[:, -1])
                 inputs = self._edit(edits, Site("z", index), model.project(h))
@@ -121,18 +127,19 @@ class Steps:
                 z_all.append(inputs)
         return Latents(torch.stack(h_all, 1), torch.stack(z_all, 1), resid)
 
-    def decode(self, cache: Cache, max_new_tokens: int, on_step: OnStep = nothing) -> Generated:
-        """Greedy answers after the passes: eot (and eos), then token by token, eot masked as in the public code."""
-        return self.generate(cache, self.model.after_latents, (self.model.ids.eot,), max_new_tokens, on_step)
+    def decode(self, cache: Cache, max_new_tokens: int, check_cancelled: CheckCancelled = nothing) -> Generated:
+        """Greedy answers after the passes: eot (and eos), then token by token, masked as in the family's code."""
+        return self.generate(cache, self.model.after_latents, self.model.masked, max_new_tokens, check_cancelled)
 
     def generate(
-        self, cache: Cache, first: Sequence[int], masked: Sequence[int], max_new_tokens: int, on_step: OnStep = nothing
+        self, cache: Cache, first: Sequence[int], masked: Sequence[int], max_new_tokens: int, check_cancelled: CheckCancelled = nothing
     ) -> Generated:
         """Feed ``first`` to every row, then take the likeliest token until eos."""
-        on_step()
+        check_cancelled()
         inputs = torch.tensor(first, device=self.model.device).expand(cache.rows, -1)
         first_logits = self._next_logits(cache, inputs, masked)
-        ids, finished = self.go_on(cache, likeliest(first_logits), [True] * cache.rows, masked, max_new_tokens, on_step)
+        live = [True] * cache.rows
+        ids, finished = self.go_on(cache, likeliest(first_logits), live, masked, max_new_tokens, check_cancelled, is_first=True)
         return Generated(ids, finished, first_logits)
 
     def go_on(
@@ -142,18 +149,20 @@ class Steps:
         live: Sequence[bool],
         masked: Sequence[int],
         max_new_tokens: int,
-        on_step: OnStep = nothing,
+        check_cancelled: CheckCancelled = nothing,
+        is_first: bool = False,
     ) -> tuple[list[list[int]], list[bool]]:
         """From the next token of every row ``[row]``, likeliest first, until eos: ids without eos, and whether it came.
 
-        Rows that are done leave the batch; those that are not ``live`` never join it.
+        Rows that are done leave the batch; those that are not ``live`` never join it. ``is_first``: ``tokens`` begin the answers, which
+        some families do not compare with eos.
         """
         model, rows = self.model, list(range(cache.rows))
         ids: list[list[int]] = [[] for _ in rows]
         finished = [not lives for lives in live]
         for count in range(1, max_new_tokens + 1):
             for row, token in dict(zip(rows, tokens.tolist(), strict=True)).items():
-                if token == model.ids.eos:
+                if token == model.ids.eos and not (is_first and count == 1 and model.family.first_token_may_be_eos):
                     finished[row] = True
                 elif not finished[row]:
                     ids[row].append(token)
@@ -164,7 +173,7 @@ class Steps:
                 kept = grid.to(model.device)
                 cache, tokens = cache.select(kept), tokens[kept.reshape(-1)]
                 rows = [rows[place] for place in grid.reshape(-1).tolist()]
-            on_step()
+            check_cancelled()
             tokens = likeliest(self._next_logits(cache, tokens[:, None], masked))
         return ids, [done and lives for done, lives in zip(finished, live, strict=True)]
 
@@ -172,16 +181,13 @@ class Steps:
         """One pass of the next tokens ``[row q d_model]`` over the cache, which grows by q → post-norm hidden states, same shape."""
         tokens = embeddings.shape[1]
         cache.reserve(tokens)
-        output = self.model.body(
-            inputs_embeds=embeddings, position_ids=cache.positions(tokens), past_key_values=cache, use_cache=False, attending=cache
-        )
+        hidden: Tensor = self.model.body(embeddings, cache.positions(tokens), cache)
         cache.length += tokens
-        hidden: Tensor = output.last_hidden_state
         return hidden
 
     def _next_logits(self, cache: Cache, ids: Tensor, masked: Sequence[int]) -> Tensor:
         """Ids ``[row q]`` → logits ``[row vocab]`` after the last of them; contiguous input (a strided one is up to 1,200× slower)."""
-        hidden = self.forward(cache, self.model.embed(ids))[:, -1].contiguous()
+        hidden = self.forward(cache, self.model.embed_written(ids))[:, -1].contiguous()
         logits: Tensor = self.model.lm_head(hidden)
         logits[:, list(masked)] = float("-inf")
         return logits

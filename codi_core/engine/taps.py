@@ -13,7 +13,7 @@ from codi_core.engine.editors import Editor, Site, edited
 from codi_core.models.model import CodiModel
 
 
-class Taps:
+class ResidualHooks:
     """While entered: edits ``resid`` sites and, into ``resid`` if given, records every depth of the one-token pass ``index``."""
 
     def __init__(self, model: CodiModel, editors: Mapping[Site, Sequence[Editor]], resid: Tensor | None, first: int) -> None:
@@ -26,7 +26,7 @@ class Taps:
         self.index = first
         self.handles: list[RemovableHandle] = []
 
-    def __enter__(self) -> Taps:
+    def __enter__(self) -> ResidualHooks:
         blocks = self.model.blocks
         edited_layers = {site.layer for site in self.editors}
         if self.resid is not None:
@@ -61,3 +61,23 @@ class Taps:
         """``value`` ``[row 1 d_model]``"""
         if self.resid is not None:
             self.resid[:, self.index - self.first, depth] = value[:, -1]
+
+
+class Recording:
+    """While entered, keeps the residual stream of one forward pass at every depth: tensors ``[row token d_model]``."""
+
+    def __init__(self, blocks: nn.ModuleList) -> None:
+        self.blocks = blocks
+        self.depths: list[Tensor] = []
+
+    def __enter__(self) -> Recording:
+        self.handles = [self.blocks[0].register_forward_pre_hook(lambda block, inputs: self.depths.append(inputs[0]))]
+        self.handles += [block.register_forward_hook(self._keep) for block in self.blocks]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+    def _keep(self, block: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        self.depths.append(output)

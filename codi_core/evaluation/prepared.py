@@ -14,28 +14,31 @@ import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from codi_core.device import available_memory, is_out_of_memory
 from codi_core.engine.answers import parse_number
 from codi_core.engine.cache import Cache, Prefix
-from codi_core.engine.editors import edits_by_site
-from codi_core.engine.engine import Engine
-from codi_core.engine.steps import Latents, OnStep, nothing
+from codi_core.engine.engine import TOKEN_BUDGET, Engine
+from codi_core.engine.steps import Latents, nothing
 from codi_core.errors import DataError, InterventionError, MemoryLimitError
-from codi_core.evaluation.answering import Answered, Draft, answer
 from codi_core.evaluation.golds import Gold, gold_of
 from codi_core.evaluation.outcomes import outcome_of
+from codi_core.evaluation.rolled import ANSWER_SLOTS, Plan, Rolled, roll_out
+from codi_core.evaluation.speculative import Answered, Draft, verify_draft
 from codi_core.steering.conditions import Condition
-from codi_core.steering.edits import BatchEditor, Edit, edit_slots, edit_states
-from codi_core.steering.rows import Directions, Rows
-from codi_core.types import Question, RolloutConfig, ScoredRun
+from codi_core.steering.context import BatchContext, Directions
+from codi_core.steering.edits import Edit
+from codi_core.values.callbacks import CheckCancelled
+from codi_core.values.evals import ScoredRun
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import Question
 
-BATCH_TOKENS = {"cpu": 8_192, "cuda": 65_536, "mps": 16_384}
-"""Tokens a batch may hold, by device type."""
 BATCH_ROWS = {"cpu": 100, "cuda": 1_024, "mps": 256}
 """Questions of a batch: few enough that an estimate comes soon and gets better often."""
 WINDOW = 4
@@ -44,22 +47,8 @@ ROWS_AT_ONCE = {"cpu": 1_024, "cuda": 8_192, "mps": 1_024}
 """Rows (conditions × questions) of one forward pass."""
 KEPT_SHARE = 0.4
 """Of the free memory, for prompts kept between conditions; those of a larger eval set are prefilled again each time."""
-ANSWER_SLOTS = 6
-"""Slots a cache starts with for eot and the answer; it grows when they do not suffice."""
 TEXTS_KEPT = 50_000
 """Different answers whose text is remembered: strong pushes of a large grid give ever new ones."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The shape of a computation, which rounding depends on."""
-
-    first: int
-    """First pass to run; beyond ``passes`` = none."""
-    own: int
-    """First cache slot that each condition has for itself; those before it are shared."""
-    passes: int
-    conditions: int
 
 
 def plan_of(conditions: Sequence[Condition]) -> Plan:
@@ -82,17 +71,23 @@ class PreparedSet:
             raise DataError("The eval set has no usable question: name one with at least one row.")
         self.engine, self.questions, self.config = engine, tuple(questions), config
         self._prompts = [engine.prompt(question.question, config).ids for question in questions]
-        self._golds = [gold_of(engine.model, question.gold) for question in questions]
+        self._golds = [gold_of(engine.model, question) for question in questions]
         self._batches = self._plan_batches()
         self._keep = int(available_memory(engine.model.device) * KEPT_SHARE) if keep_bytes is None else keep_bytes
-        self._rows: dict[int, Rows] = {}
+        self._rows: dict[int, BatchContext] = {}
         self._prefixes: dict[int, Prefix] = {}
+        self._recorded: tuple[int, Tensor] | None = None
         self._drafts: dict[tuple[int, int], list[Draft]] = {}
         self._baselines: dict[tuple[int, Plan], list[Answered]] = {}
         self._texts: dict[tuple[int, ...], tuple[str, float | None]] = {}
 
     def __len__(self) -> int:
         return len(self.questions)
+
+    @property
+    def bytes_kept(self) -> int:
+        """Of prompts, between conditions."""
+        return sum(prefix.keys.nbytes + prefix.values.nbytes for prefix in self._prefixes.values())
 
     def _plan_batches(self) -> list[list[int]]:
         """Questions whose gold answer is one token apart from the others, whose scores cost a pass of their own.
@@ -116,36 +111,36 @@ class PreparedSet:
         """Rows that fit when each is as long as the longest, the last."""
         device = self.engine.model.device.type
         tokens = len(self._prompts[numbers[-1]]) + self.config.passes + ANSWER_SLOTS
-        return max(1, min(BATCH_ROWS[device], BATCH_TOKENS[device] // tokens))
+        return max(1, min(BATCH_ROWS[device], TOKEN_BUDGET[device] // tokens))
 
     # What a viewer asks for
 
-    def prepare(self, on_step: OnStep = nothing, progress: Callable[[int, int], None] | None = None) -> None:
+    def prepare(self, check_cancelled: CheckCancelled = nothing, progress: Callable[[int, int], None] | None = None) -> None:
         """Roll every question out now; otherwise each batch is when it is first needed."""
         done = 0
         for number, batch in enumerate(self._batches):
             with self.engine.exclusively():
-                self._batch(number, on_step)
+                self._batch(number, check_cancelled)
             done += len(batch)
             if progress:
                 progress(done, len(self))
 
     def answers_of(
-        self, number: int, conditions: Sequence[Condition], directions: Directions | None = None, on_step: OnStep = nothing
+        self, number: int, conditions: Sequence[Condition], directions: Directions | None = None, check_cancelled: CheckCancelled = nothing
     ) -> list[ScoredRun]:
         """Batch ``number`` under each condition. Raises InterventionError naming the coefficient when the logits are not numbers."""
         names = [condition.doses for condition in conditions]
         with self.engine.exclusively(), _readable_memory():
-            edits = self.edits_of(number, conditions, directions, on_step)
-            return self._scored(number, self._answered(number, edits, plan_of(conditions), names, on_step))
+            edits = self.edits_of(number, conditions, directions, check_cancelled)
+            return self._scored(number, self._answered(number, edits, plan_of(conditions), names, check_cancelled))
 
-    def baseline_of(self, number: int, conditions: Sequence[Condition], on_step: OnStep = nothing) -> list[ScoredRun]:
+    def baseline_of(self, number: int, conditions: Sequence[Condition], check_cancelled: CheckCancelled = nothing) -> list[ScoredRun]:
         """What `answers_of` would give unsteered, one a condition, computed in the same shapes; kept."""
         plan = plan_of(conditions)
         if (number, plan) not in self._baselines:
             with self.engine.exclusively(), _readable_memory():
                 names = ["coefficient 0"] * plan.conditions
-                self._baselines[number, plan] = self._answered(number, [()] * plan.conditions, plan, names, on_step)
+                self._baselines[number, plan] = self._answered(number, [()] * plan.conditions, plan, names, check_cancelled)
         return self._scored(number, self._baselines[number, plan])
 
     @property
@@ -163,83 +158,70 @@ class PreparedSet:
 
     # What it takes; all below is called with the engine held
 
-    def _batch(self, number: int, on_step: OnStep) -> tuple[Rows, Prefix]:
+    def _latents(self, number: int, check_cancelled: CheckCancelled) -> BatchContext:
+        """Of a batch, unsteered; kept."""
+        if number not in self._rows:
+            self._batch(number, check_cancelled)
+        return self._rows[number]
+
+    def _batch(self, number: int, check_cancelled: CheckCancelled) -> Rolled:
         """Latents, which are always kept, and prompts followed by all latents, which are while they fit."""
-        if number in self._rows and number in self._prefixes:
-            return self._rows[number], self._prefixes[number]
-        on_step()
+        if number in self._prefixes:
+            return Rolled(self.engine, self._rows[number], self._prefixes[number])
+        check_cancelled()
         prompts = self.engine.prefill([self._prompts[question] for question in self._batches[number]])
         if number not in self._rows:
-            self._rows[number] = self._think_unsteered(number, prompts, on_step)
+            names = tuple(self.questions[question].id for question in self._batches[number])
+            rolled = roll_out(self.engine, prompts, names, self.config.passes, _Donors(self, number), check_cancelled)
+            self._rows[number] = replace(rolled, resid=partial(self._resid, number))
         rows = self._rows[number]
         prefix = prompts.extended(rows.keys, rows.values)
         size = prefix.keys.nbytes + prefix.values.nbytes
         if size <= self._keep:
             self._keep -= size
             self._prefixes[number] = prefix
-        return rows, prefix
+        return Rolled(self.engine, rows, prefix)
 
-    def _think_unsteered(self, number: int, prefix: Prefix, on_step: OnStep) -> Rows:
-        cache = self.engine.open_cache(prefix, slots=self.config.passes + 1)
-        latents = self.engine.think(cache, self.config.passes, on_step=on_step)
-        ids = tuple(self.questions[question].id for question in self._batches[number])
-        donors = _Donors(self, number)
-        return Rows(self.engine.model, ids, prefix.lengths, latents.h, latents.z, cache.keys, cache.values, donors)
+    def _resid(self, number: int) -> Tensor:
+        """``[row index depth d_model]`` of a batch, unsteered; only the last asked for are kept."""
+        if self._recorded is None or self._recorded[0] != number:
+            cache = self.engine.open_cache(self.engine.prefill([self._prompts[question] for question in self._batches[number]]))
+            latents = self.engine.think(cache, self.config.passes, record=True)
+            assert latents.resid is not None
+            self._recorded = (number, latents.resid)
+        return self._recorded[1]
 
     def edits_of(
-        self, number: int, conditions: Sequence[Condition], directions: Directions | None, on_step: OnStep
+        self, number: int, conditions: Sequence[Condition], directions: Directions | None, check_cancelled: CheckCancelled
     ) -> list[tuple[Edit, ...]]:
-        rows, _ = self._batch(number, on_step)
+        rows = self._latents(number, check_cancelled)
         return [tuple(edit for method in condition.interventions for edit in method.edits(rows, directions)) for condition in conditions]
 
-    def expected(self, number: int, passes: int, on_step: OnStep) -> tuple[list[Draft], list[Gold], int]:
+    def expected(self, number: int, passes: int, check_cancelled: CheckCancelled) -> tuple[list[Draft], list[Gold], int]:
         """Of a batch: drafts, gold answers and the limit of an answer."""
         return (
-            self._draft(number, passes, on_step),
+            self._draft(number, passes, check_cancelled),
             [self._golds[question] for question in self._batches[number]],
             self.config.max_new_tokens,
         )
 
-    def _answered(self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], on_step: OnStep) -> list[Answered]:
-        cache, _ = self.think_on(number, edits, plan, on_step)
-        return answer(self.engine, cache, *self.expected(number, plan.passes, on_step), names, on_step)
+    def _answered(
+        self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], check_cancelled: CheckCancelled
+    ) -> list[Answered]:
+        cache, _ = self.think_on(number, edits, plan, check_cancelled)
+        return verify_draft(self.engine, cache, *self.expected(number, plan.passes, check_cancelled), names, check_cancelled)
 
     def think_on(
-        self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, on_step: OnStep = nothing, record: bool = False
+        self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, check_cancelled: CheckCancelled = nothing, record: bool = False
     ) -> tuple[Cache, Latents | None]:
         """Rows of every condition after their passes, and what the passes that ran anew gave."""
-        rows, prefix = self._batch(number, on_step)
-        cache = self._fork(rows, prefix, plan)
-        if plan.first > 0:
-            edit_slots(cache, edits, plan.first - 1)
-        if plan.first > plan.passes:
-            return cache, None
-        z = None
-        if plan.first > 0:
-            h = edit_states(rows.h[:, plan.first - 1].repeat(len(edits), 1), edits, "h", plan.first - 1)
-            z = edit_states(self.engine.model.project(h), edits, "z", plan.first - 1)
-        later = [[edit for edit in own if edit.index >= plan.first] for own in edits]
-        by_site = edits_by_site([BatchEditor(later)], plan.passes, self.engine.model.n_layers)
-        return cache, self.engine.think(cache, plan.passes, by_site, record, on_step, z)
+        return self._batch(number, check_cancelled).think_on(edits, plan, check_cancelled, record)
 
-    def _fork(self, rows: Rows, prefix: Prefix, plan: Plan) -> Cache:
-        """Slots before the first pass to run: those that no edit touches are shared, the others copied for every condition."""
-        prefix = prefix.shortened(self.config.passes + 1 - plan.own)
-        copied, room = plan.first - plan.own, plan.passes + 1 - plan.own + ANSWER_SLOTS
-        cache = self.engine.open_cache(prefix, plan.conditions, room, plan.own)
-        for own, kept in ((cache.keys, rows.keys), (cache.values, rows.values)):
-            by_condition = own.view(-1, plan.conditions, rows.keys.shape[1], *own.shape[2:])
-            by_condition[:, :, :, :, :copied] = kept[:, None, :, :, plan.own : plan.first]
-        cache.length = copied
-        return cache
-
-    def _draft(self, number: int, passes: int, on_step: OnStep) -> list[Draft]:
+    def _draft(self, number: int, passes: int, check_cancelled: CheckCancelled) -> list[Draft]:
         """Unsteered answers after ``passes`` passes, decoded token by token."""
         if (number, passes) not in self._drafts:
-            rows, prefix = self._batch(number, on_step)
-            answers = self.engine.decode(
-                self._fork(rows, prefix, Plan(passes + 1, passes + 1, passes, 1)), self.config.max_new_tokens, on_step
-            )
+            cache = self._batch(number, check_cancelled).fork(Plan(passes + 1, passes + 1, passes, 1))
+            answers = self.engine.decode(cache, self.config.max_new_tokens, check_cancelled)
             self._drafts[number, passes] = [Draft(tuple(ids), ended) for ids, ended in zip(answers.ids, answers.finished, strict=True)]
         return self._drafts[number, passes]
 
@@ -250,8 +232,8 @@ class PreparedSet:
         """Tensors → values."""
         read = [self._text(draft.ids) for draft in answered.answers]
         outcomes = [
-            outcome_of(parsed, draft.finished, self.questions[number].gold)
-            for number, draft, (_, parsed) in zip(numbers, answered.answers, read, strict=True)
+            outcome_of(text, draft.finished, self.questions[number])
+            for number, draft, (text, _) in zip(numbers, answered.answers, read, strict=True)
         ]
         return ScoredRun(
             numbers=np.array(numbers),
@@ -277,24 +259,21 @@ class _Donors:
     def __init__(self, prepared: PreparedSet, number: int) -> None:
         self._set, self._number = prepared, number
 
-    def __call__(self, prompt: str, seed: int) -> Rows:
+    def __call__(self, prompt: str, seed: int) -> BatchContext:
         return self._prompt(prompt) if prompt else self._others(seed)
 
-    def _prompt(self, prompt: str) -> Rows:
+    def _prompt(self, prompt: str) -> BatchContext:
         """One row, which stands for all."""
         engine, config = self._set.engine, self._set.config
-        prefix = engine.prefill([engine.prompt(prompt, config).ids])
-        cache = engine.open_cache(prefix, slots=config.passes + 1)
-        latents = engine.think(cache, config.passes)
-        return Rows(engine.model, (prompt,), prefix.lengths, latents.h, latents.z, cache.keys, cache.values)
+        return roll_out(engine, engine.prefill([engine.prompt(prompt, config).ids]), (prompt,), config.passes)
 
-    def _others(self, seed: int) -> Rows:
+    def _others(self, seed: int) -> BatchContext:
         """For every question another one with another answer; which one depends on the question and the seed alone."""
         batches = self._set._batches
         where = {question: (number, row) for number, batch in enumerate(batches) for row, question in enumerate(batch)}
         picked = [where[self._other(question, seed)] for question in batches[self._number]]
-        given = [(self._set._batch(number, nothing)[0], row) for number, row in picked]
-        return Rows(
+        given = [(self._set._latents(number, nothing), row) for number, row in picked]
+        return BatchContext(
             model=self._set.engine.model,
             ids=tuple(rows.ids[row] for rows, row in given),
             positions=torch.stack([rows.positions[row] for rows, row in given]),

@@ -11,13 +11,17 @@ from torch import Tensor
 
 from codi_core.engine.answers import parse_number
 from codi_core.engine.engine import TOP_ANSWERS, Engine
-from codi_core.engine.steps import OnStep, nothing
-from codi_core.evaluation.answering import answer
-from codi_core.evaluation.prepared import Plan, PreparedSet, plan_of
+from codi_core.engine.steps import nothing
+from codi_core.evaluation.prepared import PreparedSet, plan_of
+from codi_core.evaluation.rolled import Plan
+from codi_core.evaluation.speculative import verify_draft
 from codi_core.steering.conditions import Condition
+from codi_core.steering.context import Directions
 from codi_core.steering.edits import Edit
-from codi_core.steering.rows import Directions
-from codi_core.types import Floats, Question, RolloutConfig, TopToken
+from codi_core.values.arrays import Floats
+from codi_core.values.callbacks import CheckCancelled
+from codi_core.values.model import RolloutConfig, TopToken
+from codi_core.values.questions import Question
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,7 @@ class Probe:
         self._resid: Tensor | None = None
 
     def traces(
-        self, conditions: Sequence[Condition], directions: Directions | None = None, on_step: OnStep = nothing
+        self, conditions: Sequence[Condition], directions: Directions | None = None, check_cancelled: CheckCancelled = nothing
     ) -> tuple[list[Trace], list[Trace]]:
         """Unsteered and steered, one a condition; the unsteered ones are computed in the same shapes: nothing but the edits differs.
 
@@ -57,16 +61,16 @@ class Probe:
         plan = plan_of(conditions)
         with self._engine.exclusively():
             if plan not in self._unsteered:
-                self._unsteered[plan] = self._run([()] * plan.conditions, plan, ["coefficient 0"] * plan.conditions, on_step)
-            edits = self._set.edits_of(0, conditions, directions, on_step)
-            return self._unsteered[plan], self._run(edits, plan, [condition.doses for condition in conditions], on_step)
+                self._unsteered[plan] = self._run([()] * plan.conditions, plan, ["coefficient 0"] * plan.conditions, check_cancelled)
+            edits = self._set.edits_of(0, conditions, directions, check_cancelled)
+            return self._unsteered[plan], self._run(edits, plan, [condition.doses for condition in conditions], check_cancelled)
 
-    def _run(self, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], on_step: OnStep) -> list[Trace]:
-        cache, latents = self._set.think_on(0, edits, plan, on_step, record=True)
+    def _run(self, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], check_cancelled: CheckCancelled) -> list[Trace]:
+        cache, latents = self._set.think_on(0, edits, plan, check_cancelled, record=True)
         slots = cache.length
-        answered = answer(self._engine, cache, *self._set.expected(0, plan.passes, on_step), names, on_step)
+        answered = verify_draft(self._engine, cache, *self._set.expected(0, plan.passes, check_cancelled), names, check_cancelled)
         cache.length = slots
-        logits = self._engine.decode(cache, 1, on_step).first_logits.float()
+        logits = self._engine.decode(cache, 1, check_cancelled).first_logits.float()
         probs, ids = logits.softmax(-1).topk(min(TOP_ANSWERS, logits.shape[-1]))
         model, traces = self._engine.model, []
         for row, one in enumerate(answered):
@@ -81,16 +85,16 @@ class Probe:
                     top_answers=tuple(TopToken(token, model.token_text(token), prob) for token, prob in top),
                     p_gold=float(one.p_gold[0]),
                     margin=float(one.margin[0]),
-                    resid=self._residuals(anew, plan, on_step),
+                    resid=self._residuals(anew, plan, check_cancelled),
                 )
             )
         return traces
 
-    def _residuals(self, anew: Tensor | None, plan: Plan, on_step: OnStep) -> Floats:
+    def _residuals(self, anew: Tensor | None, plan: Plan, check_cancelled: CheckCancelled) -> Floats:
         """Those of the passes that ran anew, after the unsteered ones of the passes before."""
         if self._resid is None:
             passes = self._set.config.passes
-            _, latents = self._set.think_on(0, [()], Plan(0, 0, passes, 1), on_step, record=True)
+            _, latents = self._set.think_on(0, [()], Plan(0, 0, passes, 1), check_cancelled, record=True)
             assert latents is not None and latents.resid is not None
             self._resid = latents.resid[0]
         kept = self._resid[: plan.first]

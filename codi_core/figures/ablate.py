@@ -1,8 +1,7 @@
-"""What the latents are needed for, in pictures: accuracy over passes, a map of replaced latents, and one prompt's latents as bars."""
+"""What the latents are needed for, in pictures: accuracy over passes, and a map of replaced latents."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -15,10 +14,14 @@ from plotly.subplots import make_subplots
 from codi_core.evaluation.stats import benjamini_hochberg
 from codi_core.figures.detect import COLOURS, DASHES
 from codi_core.figures.lens import FONT
-from codi_core.figures.paint import BRBG, Paint
+from codi_core.figures.paint import Paint, around_zero
 from codi_core.figures.panels import Cell, Panel
-from codi_core.figures.text import plotly_text, position
-from codi_core.types import AblationMap, AblationSite, LatentImportance, PassCurve, PassPoint, PromptImportance, Space, SteeringEffect
+from codi_core.figures.text import bracketed, plotly_text, position
+from codi_core.values.evals import SteeringEffect
+from codi_core.values.latents import AblationMap, AblationSite, PassCurve, PassPoint
+from codi_core.values.signs import decimal
+from codi_core.values.vectors import Space
+from codi_core.values.verdict import points
 
 KINDS = {
     "zero": "zeros",
@@ -31,8 +34,6 @@ KINDS = {
 """Short names of the replacements."""
 SPACES: dict[Space, str] = {"z": "z", "h": "h", "kv": "KV slot", "resid": "residual"}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross")
-BAR, WHISKER = "#8cc5cb", "#56757c"
-"""Light enough for whiskers to be seen on the bar and on the page, light or dark."""
 FDR = 0.05
 """False discovery rate of the marked cells."""
 Measure = Literal["Accuracy", "Gold margin", "P(gold)", "Answers changed"]
@@ -57,7 +58,7 @@ def pass_curve(curve: PassCurve, groups: Sequence[str]) -> go.Figure:
                 figure.add_trace(
                     _with_bars([point.passes + shift for point in points], values, label, place, ".1%", col == 1), row=1, col=col
                 )
-    _laid_out(figure, 360)
+    laid_out(figure, 360)
     figure.update_xaxes(title="Latent passes", range=[-0.3, curve.passes + 0.3], dtick=1)
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03], zeroline=False)
     return figure
@@ -80,6 +81,7 @@ def _pass_row(point: PassPoint) -> dict[str, Any]:
         "P(gold)": point.p_gold.value,
         "P(gold) low": point.p_gold.low,
         "P(gold) high": point.p_gold.high,
+        **point.outcomes.columns,
         "spelled out": point.spelled_out.value,
         "spelled out low": point.spelled_out.low,
         "spelled out high": point.spelled_out.high,
@@ -108,12 +110,13 @@ class _Amount:
 def _amount(effect: SteeringEffect, measure: Measure) -> _Amount:
     if measure == "Accuracy":
         paired = effect.paired
-        return _Amount(paired.delta, paired.low, paired.high, f"{100 * paired.delta:+.0f}")
+        return _Amount(paired.delta, paired.low, paired.high, decimal(100 * paired.delta, "+.0f"))
     if measure == "Answers changed":
         share = effect.changed / effect.done
         return _Amount(share, float("nan"), float("nan"), f"{100 * share:.0f} %")
     mark = effect.margin if measure == "Gold margin" else effect.p_gold
-    return _Amount(mark.value, mark.low, mark.high, f"{mark.value:+.1f}" if measure == "Gold margin" else f"{100 * mark.value:+.0f}")
+    text = decimal(mark.value, "+.1f") if measure == "Gold margin" else decimal(100 * mark.value, "+.0f")
+    return _Amount(mark.value, mark.low, mark.high, text)
 
 
 UNITS: dict[Measure, str] = {"Accuracy": "points", "Gold margin": "logits", "P(gold)": "points", "Answers changed": "%"}
@@ -151,15 +154,11 @@ def _value(found: AblationMap, site: AblationSite, measure: Measure) -> float:
 
 
 def _painted(measure: Measure, values: Any) -> Paint:
-    known = values[~np.isnan(values)]
-    top = max(float(np.abs(known).max(initial=0)), 1e-3)
-    share = measure != "Gold margin"
     if measure == "Answers changed":
         ticks = tuple((tick, f"{tick:.0%}") for tick in (0.0, 0.5, 1.0))
         return Paint("Answers changed", values, values, ticks, ".1%")
-    form = "+.1%" if share else "+.2f"
-    ticks = tuple((0.5 + side / 2, f"{side * top:+.0%}" if share else f"{side * top:+.2g}") for side in (-1, 0, 1))
-    return Paint(f"Change of {measure.lower()}", values, 0.5 + values / np.float32(2 * top), ticks, form, BRBG)
+    title = f"Change of {measure.lower()} ({UNITS[measure]})"
+    return around_zero(title, values, "+.2f") if measure == "Gold margin" else around_zero(title, 100 * values, "+.1f")
 
 
 def _cell(found: AblationMap, site: AblationSite, measure: Measure, marked: bool) -> Cell:
@@ -176,9 +175,10 @@ def facts(effect: SteeringEffect) -> tuple[str, ...]:
     paired = effect.paired
     return (
         f"accuracy {effect.steered.value:.1%}, unsteered {effect.baseline.value:.1%}",
-        f"{100 * paired.delta:+.1f} points ({100 * paired.low:+.1f} to {100 * paired.high:+.1f})",
-        f"{paired.fixed} fixed, {paired.broken} broken, p {paired.p_clustered:.3f}",
-        f"gold margin {effect.margin.value:+.2f} ({effect.margin.low:+.2f} to {effect.margin.high:+.2f})",
+        f"{points(paired.delta)} points ({points(paired.low)} to {points(paired.high)})",
+        f"{effect.only_form.words(paired.fixed, paired.broken)}, p {paired.p_clustered:.3f}",
+        effect.steered_outcomes.words(),
+        f"gold margin {bracketed(effect.margin.value, effect.margin.low, effect.margin.high, '+.2f')}",
         f"{effect.changed} of {effect.done} answers changed",
     )
 
@@ -197,8 +197,8 @@ def ablation_lines(found: AblationMap, space: Space, measure: Measure) -> go.Fig
         if x:
             figure.add_trace(_with_bars(x, values, KINDS.get(by, by), list(KINDS).index(by) if by in KINDS else place, ".1f", True))
     figure.add_hline(y=0, line={"color": "#8a8d91", "width": 1, "dash": "dot"})
-    _laid_out(figure, 340)
-    figure.update_xaxes(title="Index", range=[-0.4, found.passes + 0.4], **_indices(found.passes))
+    laid_out(figure, 340)
+    figure.update_xaxes(title="Index", range=[-0.4, found.passes + 0.4], **index_axis(found.passes))
     title = "Answers changed (%)" if measure == "Answers changed" else f"Change of {measure.lower()} ({UNITS[measure]})"
     figure.update_yaxes(title=title)
     return figure
@@ -223,8 +223,11 @@ def _site_row(site: AblationSite, effect: SteeringEffect, marked: bool) -> dict[
         "difference": paired.delta,
         "low": paired.low,
         "high": paired.high,
+        **effect.steered_outcomes.columns,
         "fixed": paired.fixed,
+        "fixed only in form": effect.only_form.fixed,
         "broken": paired.broken,
+        "broken only in form": effect.only_form.broken,
         "p (clustered)": paired.p_clustered,
         "stands out": marked,
         "margin change": effect.margin.value,
@@ -238,107 +241,6 @@ def _site_row(site: AblationSite, effect: SteeringEffect, marked: bool) -> dict[
     }
 
 
-# One prompt
-
-
-def importance_bars(found: PromptImportance, space: Space) -> go.Figure:
-    """Change of the log-probability of the prompt's own answer, and how often the answer changes, an index a bar."""
-    latents = [latent for latent in found.latents if latent.space == space]
-    titles = (f"Change of log P({plotly_text(found.answer.strip())[:24]}), nats", "Draws with another answer")
-    figure = make_subplots(cols=2, horizontal_spacing=0.09, subplot_titles=titles, column_widths=[0.6, 0.4])
-    x = [latent.index for latent in latents]
-    means = [(latent.mean.value, latent.mean.low, latent.mean.high) for latent in latents]
-    shares = [(latent.changed.value, latent.changed.low, latent.changed.high) for latent in latents]
-    figure.add_trace(_bars(x, means, f"mean of {found.draws} draws", ".3f"), row=1, col=1)
-    figure.add_trace(_draws(latents), row=1, col=1)
-    reference = {"symbol": "diamond", "size": 10, "color": COLOURS[1], "line": {"width": 1, "color": "#222222"}}
-    figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=[latent.reference for latent in latents],
-            mode="markers",
-            name="mean latent in place",
-            marker=reference,
-            customdata=[plotly_text(latent.reference_answer.strip()) for latent in latents],
-            hovertemplate="mean latent in place: %{y:+.3f} nats, answer %{customdata}<extra></extra>",
-        ),
-        row=1,
-        col=1,
-    )
-    figure.add_trace(_bars(x, shares, "share of draws", ".1%", legend=False), row=1, col=2)
-    _laid_out(figure, 340)
-    figure.update_xaxes(title="Index replaced", range=[-0.6, found.passes + 0.6], **_indices(found.passes))
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.03], col=2)
-    return figure
-
-
-def _bars(x: list[int], values: list[tuple[float, float, float]], name: str, form: str, legend: bool = True) -> go.Bar:
-    return go.Bar(
-        x=x,
-        y=[value for value, _, _ in values],
-        error_y=_error(values) | {"color": WHISKER, "thickness": 1.6},
-        name=name,
-        showlegend=legend,
-        marker={"color": BAR},
-        width=0.62,
-        customdata=[f"{value:{form}} [{low:{form}}, {high:{form}}]" for value, low, high in values],
-        hovertemplate="%{x}: %{customdata}<extra></extra>",
-    )
-
-
-def _draws(latents: Sequence[LatentImportance]) -> go.Scatter:
-    """Side by side in the order they were drawn."""
-    places = [latent.index + 0.46 * (np.arange(len(latent.change)) / max(len(latent.change) - 1, 1) - 0.5) for latent in latents]
-    return go.Scatter(
-        x=np.concatenate(places) if places else [],
-        y=np.concatenate([latent.change for latent in latents]) if latents else [],
-        mode="markers",
-        name="each draw",
-        marker={"size": 4, "color": WHISKER, "opacity": 0.7},
-        customdata=[plotly_text(answer.strip()) for latent in latents for answer in latent.answers],
-        hovertemplate="%{y:+.2f} nats, answer %{customdata}<extra></extra>",
-    )
-
-
-def importance_table(found: PromptImportance) -> pd.DataFrame:
-    """One row a latent."""
-    return pd.DataFrame([_latent_row(found, latent) for latent in found.latents])
-
-
-def _latent_row(found: PromptImportance, latent: LatentImportance) -> dict[str, Any]:
-    return {
-        "space": latent.space,
-        "index": latent.index,
-        "draws": found.draws,
-        "change of log P (nats)": latent.mean.value,
-        "low": latent.mean.low,
-        "high": latent.mean.high,
-        "draws with another answer": latent.changed.value,
-        "share low": latent.changed.low,
-        "share high": latent.changed.high,
-        "mean latent in place (nats)": latent.reference,
-        "its answer": latent.reference_answer.strip(),
-        "answers": answers_of(latent),
-    }
-
-
-def answers_of(latent: LatentImportance, most: int = 5) -> str:
-    """Answers of the draws, most frequent first."""
-    counts = Counter(answer.strip() or "∅" for answer in latent.answers).most_common()
-    rest = f", {len(counts) - most} more" if len(counts) > most else ""
-    return ", ".join(f"{answer} × {count}" for answer, count in counts[:most]) + rest
-
-
-def draws_table(found: PromptImportance) -> pd.DataFrame:
-    """One row a draw."""
-    rows = [
-        {"space": latent.space, "index": latent.index, "draw": draw, "change of log P (nats)": float(change), "answer": answer.strip()}
-        for latent in found.latents
-        for draw, (change, answer) in enumerate(zip(latent.change, latent.answers, strict=True))
-    ]
-    return pd.DataFrame(rows)
-
-
 # What the figures share
 
 
@@ -349,7 +251,7 @@ def _with_bars(
     return go.Scatter(
         x=list(x),
         y=[value for value, _, _ in values],
-        error_y=_error(values) | {"color": colour},
+        error_y=error_bars(values) | {"color": colour},
         mode="lines+markers",
         name=name,
         legendgroup=name,
@@ -361,7 +263,7 @@ def _with_bars(
     )
 
 
-def _error(values: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
+def error_bars(values: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
     return {
         "type": "data",
         "array": [high - value for value, _, high in values],
@@ -371,7 +273,7 @@ def _error(values: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
     }
 
 
-def _laid_out(figure: go.Figure, height: int) -> None:
+def laid_out(figure: go.Figure, height: int) -> None:
     figure.update_layout(
         font=FONT,
         height=height,
@@ -384,5 +286,5 @@ def _laid_out(figure: go.Figure, height: int) -> None:
     figure.update_yaxes(fixedrange=True)
 
 
-def _indices(passes: int) -> dict[str, Any]:
+def index_axis(passes: int) -> dict[str, Any]:
     return {"tickvals": list(range(passes + 1)), "ticktext": ["bot", *(position(index) for index in range(1, passes + 1))]}

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from codi_core.figures.lens import FONT
 from codi_core.figures.steer import BASELINE, STEERED
-from codi_core.figures.text import plotly_text
+from codi_core.figures.text import bracketed, plotly_text
 
 TEXT = "#c8963e"
 
@@ -46,7 +46,7 @@ def forest(rows: Sequence[str], series: Mapping[str, Sequence[Mark | None]]) -> 
                 name=name,
                 marker={"color": colour, "symbol": symbol, "size": 8},
                 customdata=[
-                    f"{plotly_text(rows[place])}<br>{mark.value:+.1f} [{mark.low:+.1f}, {mark.high:+.1f}] points<br>{mark.note}"
+                    f"{plotly_text(rows[place])}<br>{bracketed(mark.value, mark.low, mark.high, '+.1f')} points<br>{mark.note}"
                     for place, mark in shown
                 ],
                 hovertemplate="%{customdata}<extra></extra>",

@@ -10,7 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from codi_core.figures.text import number
-from codi_core.types import Question
+from codi_core.problems.clusters import grouping
+from codi_core.values.questions import Question
 
 BAR = "#1f6f78"
 MOST = 40
@@ -55,16 +56,15 @@ def facts(questions: Sequence[Question]) -> dict[str, str]:
     answers = [question.gold for question in questions]
     words = [len(question.question.split()) for question in questions]
     most, times = Counter(answers).most_common(1)[0]
-    large = sum(abs(answer) > 999 for answer in answers)
-    triples = {question.triple for question in questions if question.triple}
+    numbers = [answer for answer in answers if not isinstance(answer, str)]
+    large = sum(abs(answer) > 999 for answer in numbers)
     return {
         "Questions": f"{len(questions):,}",
         "Different answers": f"{len(set(answers)):,}",
         "Most frequent answer": f"{number(most)} ({times / len(answers):.1%}: what always answering it would score)",
-        "Answers over 999": f"{large:,} (more than one token for most models)",
+        **({"Answers over 999": f"{large:,} (more than one token for most models)"} if numbers else {}),
         "Words": f"{int(np.median(words))} in the middle, {min(words)} to {max(words)}",
-        "Clusters by wording": f"{len({question.template for question in questions}):,}" if triples else "each question its own",
-        "Clusters by numbers": f"{len(triples):,}" if triples else "each question its own",
+        "Groups": grouping(questions),
     }
 
 
@@ -77,6 +77,7 @@ def question_table(questions: Sequence[Question]) -> pd.DataFrame:
             "steps": [" → ".join(map(number, question.steps)) for question in questions],
             "wording": [question.template for question in questions],
             "numbers": [", ".join(map(str, question.triple)) for question in questions],
+            "groups": [" · ".join(filter(None, question.groups)) for question in questions],
             "id": [question.id for question in questions],
         }
     )

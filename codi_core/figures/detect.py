@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from codi_core.figures.paint import Paint, amounts, shares
 from codi_core.figures.panels import Cell, Panel
 from codi_core.figures.text import position
-from codi_core.types import CellMeans, DetectionMap
+from codi_core.values.lens import DetectionMap
+from codi_core.values.stats import Estimates
 
 COLOURS = ("#1f6f78", "#c8963e", "#6c5b9e", "#d1495b", "#4a8f5b", "#8a8d91")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -29,11 +30,11 @@ def detection_panels(found: DetectionMap, k: int) -> list[Panel]:
     ]
 
 
-def token_set_panel(means: CellMeans, k: int) -> Panel:
+def token_set_panel(means: Estimates, k: int) -> Panel:
     return _share_panel("Token set", f"any of the tokens in the top {k}", means, k, [""] * means.value[0].size)
 
 
-def entropy_panel(means: CellMeans) -> Panel:
+def entropy_panel(means: Estimates) -> Panel:
     """Mean entropy in nats."""
     painted = amounts("Mean entropy (nats)", means.value)
     texts = [[f"{v:.2f}" for v in row] for row in means.value]
@@ -41,13 +42,13 @@ def entropy_panel(means: CellMeans) -> Panel:
     return _panel("Entropy", painted, texts, facts)
 
 
-def probability_panel(target: str, means: CellMeans) -> Panel:
+def probability_panel(target: str, means: Estimates) -> Panel:
     painted = shares(f"Mean P({target})", means.value)
     facts = [f"95 % interval {low:.1%} to {high:.1%}" for low, high in zip(means.low.ravel(), means.high.ravel(), strict=True)]
     return _panel("Probability", painted, _percentages(means.value), facts)
 
 
-def _share_panel(name: str, title: str, means: CellMeans, k: int, other: list[str]) -> Panel:
+def _share_panel(name: str, title: str, means: Estimates, k: int, other: list[str]) -> Panel:
     painted = shares(title, means.value[k - 1])
     own = [f"95 % interval {low:.0%} to {high:.0%}" for _, low, high in _cells(means, k)]
     return _panel(name, painted, _percentages(means.value[k - 1]), [f"{a}\n{b}".strip() for a, b in zip(own, other, strict=True)])
@@ -64,7 +65,7 @@ def _percentages(values: Any) -> list[list[str]]:
     return [["–" if np.isnan(value) else f"{value:.0%}" for value in row] for row in values]
 
 
-def _cells(means: CellMeans, k: int) -> list[tuple[float, float, float]]:
+def _cells(means: Estimates, k: int) -> list[tuple[float, float, float]]:
     """Value and interval of every cell, indices first."""
     return list(zip(*(part[k - 1].ravel().tolist() for part in (means.value, means.low, means.high)), strict=True))
 
@@ -85,7 +86,7 @@ def over_k(found: DetectionMap, index: int, depth: int) -> go.Figure:
     return figure
 
 
-def over_indices(series: Mapping[str, CellMeans], depth: int, share: bool) -> go.Figure:
+def over_indices(series: Mapping[str, Estimates], depth: int, share: bool) -> go.Figure:
     """A line a series at one depth, ``share`` on a scale of percentages, else nats."""
     figure = go.Figure()
     for place, (name, means) in enumerate(series.items()):
@@ -124,12 +125,12 @@ def _layout(figure: go.Figure) -> None:
     figure.update_yaxes(fixedrange=True, zeroline=False)
 
 
-def means_table(series: Mapping[str, CellMeans]) -> pd.DataFrame:
+def means_table(series: Mapping[str, Estimates]) -> pd.DataFrame:
     """Every cell of every series in long form; k only where there is one."""
     return pd.concat([_long(name, means) for name, means in series.items()], ignore_index=True)
 
 
-def _long(name: str, means: CellMeans) -> pd.DataFrame:
+def _long(name: str, means: Estimates) -> pd.DataFrame:
     axes = ("k", "index", "depth")[-means.value.ndim :]
     places = np.indices(means.value.shape).reshape(means.value.ndim, -1)
     columns = {axis: row + (axis == "k") for axis, row in zip(axes, places, strict=True)}

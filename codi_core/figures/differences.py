@@ -15,7 +15,9 @@ from codi_core.figures.lens import CHOSEN, FONT, MONO, cells, layer_axis, traces
 from codi_core.figures.paint import BRBG, Paint, amounts, shares
 from codi_core.figures.panels import Cell, Panel
 from codi_core.figures.text import glyphs, percent, plotly_text, short
-from codi_core.types import DifferenceGrid, Floats
+from codi_core.values.arrays import Floats
+from codi_core.values.lens import DifferenceGrid
+from codi_core.values.signs import decimal
 
 By = Literal["Top-1 probability", "Entropy", "Length", "Split-half cosine"]
 BY: tuple[By, ...] = get_args(By)
@@ -53,7 +55,7 @@ def paint_differences(grid: DifferenceGrid, by: By) -> Paint:
 
 def cosines_painted(title: str, values: Floats) -> Paint:
     """From −1 to 1, diverging around 0."""
-    ticks = tuple((0.5 + value / 2, f"{value:g}") for value in (-1.0, -0.5, 0.0, 0.5, 1.0))
+    ticks = tuple((0.5 + value / 2, decimal(value, "g")) for value in (-1.0, -0.5, 0.0, 0.5, 1.0))
     return Paint(title, values, (0.5 + np.clip(values, -1, 1) / 2).astype(np.float32), ticks, "+.2f", BRBG)
 
 
@@ -105,7 +107,7 @@ def cosine_panel(matrix: Floats, pairs: Sequence[Pair], indices: Sequence[int]) 
     values: Floats = matrix[np.ix_(kept, kept[::-1])]
 
     def cell(value: float) -> Cell:
-        return Cell("" if np.isnan(value) else f"{value:.1f}".replace("-", "−").replace("0.", "."))
+        return Cell("" if np.isnan(value) else decimal(value, ".1f").replace("0.", "."))
 
     painted = cosines_painted("Cosine", values)
     return Panel(

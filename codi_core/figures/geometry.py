@@ -10,13 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from codi_core.figures.ablate import BAR, WHISKER
+from codi_core.figures.contrast import amount
 from codi_core.figures.detect import COLOURS
+from codi_core.figures.importance import BAR, WHISKER
 from codi_core.figures.lens import CHOSEN, FONT
 from codi_core.figures.paint import BRBG, Paint
 from codi_core.figures.panels import Cell, Panel
 from codi_core.figures.text import number, plotly_text, position
-from codi_core.types import LatentGeometry
+from codi_core.values.latents import LatentGeometry
+from codi_core.values.signs import decimal
+from codi_core.values.stats import Contrast
 
 ColourBy = Literal["Index", "Odd / even", "Step value", "Answered right"]
 COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
@@ -150,7 +153,7 @@ def step_values(found: LatentGeometry, step: int) -> npt.NDArray[np.float64]:
     """``[question]``: the value of step 1, 2, … or of the answer (-1); NaN where there is none."""
     steps = [question.steps for question in found.questions]
     if step == -1:
-        return np.array([question.gold for question in found.questions])
+        return np.array([np.nan if isinstance(question.gold, str) else question.gold for question in found.questions])
     return np.array([own[step - 1] if len(own) > step else np.nan for own in steps])  # the last step is the answer
 
 
@@ -204,6 +207,43 @@ def scree(found: LatentGeometry, axes: tuple[int, int]) -> go.Figure:
     return figure
 
 
+def contrast_scree(own: LatentGeometry, control: LatentGeometry, names: tuple[str, str], found: Contrast) -> go.Figure:
+    """Share explained by each component in a model and in its control, ``names`` of the two; ``found`` is the difference."""
+    figure, count = go.Figure(), len(found.difference.value)
+    for name, each, colour, pattern in zip(names, (own, control), (BAR, AXIS_BAR), ("", "/"), strict=True):
+        share = each.explained
+        value, low, high = (part[:count] for part in (share.value, share.low, share.high))
+        error = {"type": "data", "array": high - value, "arrayminus": value - low, "thickness": 1.3, "width": 3, "color": WHISKER}
+        marker = {"color": colour, "pattern": {"shape": pattern}}
+        figure.add_trace(go.Bar(x=list(range(1, count + 1)), y=value, error_y=error, name=name, marker=marker))
+    figure.update_layout(
+        font=FONT, height=300, barmode="group", margin={"l": 8, "r": 8, "t": 12, "b": 8}, legend={"orientation": "h", "x": 0, "y": -0.28}
+    )
+    figure.update_xaxes(title="Component", dtick=1, fixedrange=True)
+    figure.update_yaxes(title="Share of variance", tickformat=".0%", rangemode="tozero", fixedrange=True)
+    return figure
+
+
+def contrast_facts(own: LatentGeometry, control: LatentGeometry, found: Contrast) -> str:
+    """The first component in words, and which others stand out."""
+    means, first = found.difference, [float(each.explained.value[0]) for each in (own, control)]
+    value, low, high = (amount(float(part[0]), True) for part in (means.value, means.low, means.high))
+    told = [component(place) for place in np.flatnonzero(found.stands_out).tolist()]
+    return (
+        f"{component(0)} holds {first[0]:.1%} of the variance, in the control {first[1]:.1%}: {value} points ({low} to {high}), "
+        f"n = {means.n:,}. "
+        f"Told from the control: {', '.join(told) or 'no component'} (p < .05, adjusted for all)."
+    )
+
+
+def contrast_components(found: Contrast) -> pd.DataFrame:
+    """One row a component: the difference of the shares."""
+    means = found.difference
+    names = [component(place) for place in range(len(means.value))]
+    numbers = {"difference": means.value, "low": means.low, "high": means.high, "adjusted p": found.adjusted}
+    return pd.DataFrame({"component": names, **numbers, "n": means.n})
+
+
 def component_table(found: LatentGeometry) -> pd.DataFrame:
     """One row a component."""
     share, by_index = found.explained, found.by_index
@@ -251,7 +291,8 @@ def cosine_panel(found: LatentGeometry, which: Literal["means", "differences"]) 
         j = last - row
         first, second = matrices[1][i, j], matrices[2][i, j]
         return Cell(
-            f"{matrices[0][i, j]:+.2f}", facts=(f"halves of the questions: {first:+.3f}, {second:+.3f}", f"n = {found.centroids.n:,}")
+            decimal(matrices[0][i, j], "+.2f"),
+            facts=(f"halves of the questions: {decimal(first, '+.3f')}, {decimal(second, '+.3f')}", f"n = {found.centroids.n:,}"),
         )
 
     cells = tuple(tuple(cell(i, row) for row in range(len(names))) for i in range(len(names)))

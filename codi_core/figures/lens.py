@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from codi_core.figures.panels import Panel
+from codi_core.figures.provenance import write_below
 from codi_core.figures.text import plotly_text, position, short
-from codi_core.types import LensGrid, TrackedToken
+from codi_core.values.lens import LensGrid, TrackedToken
 
 Measure = Literal["Probability", "Rank", "Entropy", "KL to output"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -46,8 +47,7 @@ def heatmap(panels: Sequence[Panel], flip: bool, title: str, condition: str) -> 
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=False,
     )
-    below = {"showarrow": False, "align": "left", "x": 0, "xref": "paper", "y": 0, "yref": "paper"}
-    figure.add_annotation(text=plotly_text(condition), font_size=10, yshift=-28, **below)
+    write_below(figure, condition)
     figure.update_xaxes(side="top", tickvals=list(range(indices)), ticktext=[panels[0].column(i) for i in range(indices)], **cells(indices))
     figure.update_yaxes(tickvals=list(range(depths)), ticktext=[panels[0].row(d) for d in range(depths)], **cells(depths, flip))
     figure.update_yaxes(title={"text": panels[0].axis or layer_axis(depths), "font_size": 13}, col=1)
@@ -125,11 +125,12 @@ def trajectories(values: npt.NDArray[np.float64], measure: Measure, index: int, 
     figure.update_xaxes(title="Index", tickvals=list(range(indices)), ticktext=["bot", *(f"z{i}" for i in range(1, indices))], col=2)
     for axis, text in (("x", f"over layers · {position(index)} in front"), ("x2", f"over indices · layer {depth} in front")):
         figure.add_annotation(text=text, showarrow=False, x=0, xref=f"{axis} domain", y=1.13, yref="paper", font_size=12)
-    figure.update_yaxes(fixedrange=True, zeroline=False, **_value_axis(measure, float(values.max())))
+    figure.update_yaxes(fixedrange=True, zeroline=False, **value_axis(measure, float(values.max())))
     return figure
 
 
-def _value_axis(measure: Measure, top: float) -> dict[str, Any]:
+def value_axis(measure: Measure, top: float) -> dict[str, Any]:
+    """Up to ``top``; ranks downwards, logarithmic."""
     if measure == "Probability":
         return {"range": [-0.03, 1.03], "tickformat": ".0%"}
     if measure == "Rank":

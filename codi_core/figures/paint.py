@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
 import plotly.colors
 
-from codi_core.types import Floats, LensGrid, TrackedToken
+from codi_core.values.arrays import Floats
+from codi_core.values.lens import LensGrid, TrackedToken
+from codi_core.values.signs import decimal
 
 ColourBy = Literal["Top-1 probability", "Entropy", "KL to output", "P(target)", "Rank(target)"]
 COLOUR_BY: tuple[ColourBy, ...] = get_args(ColourBy)
@@ -26,6 +28,10 @@ CIVIDIS = _stops("Cividis")
 """Sequential, and safe for every kind of colour blindness."""
 BRBG = _stops("BrBG")
 """Diverging, likewise; the middle is nothing."""
+_BROWN = [(246, 200, 128), (206, 146, 62), (140, 92, 30), (80, 60, 36)]
+_TEAL = [(28, 74, 72), (30, 118, 110), (66, 172, 160), (150, 224, 214)]
+BRBG_DARK = np.array([*_BROWN, (34, 42, 46), *_TEAL], np.float32)
+"""The same on a dark page: its middle is the page, not a glare."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Paint:
     """``[stop rgb]``"""
 
     @property
+    def on_dark(self) -> Paint:
+        """As it is drawn on a dark page."""
+        return replace(self, scale=BRBG_DARK) if self.scale is BRBG else self
+
+    @property
     def fill(self) -> list[list[str]]:
         """``[index depth]`` CSS colours."""
         return [[css(rgb) for rgb in row] for row in ramp(self.level, self.scale)]
@@ -61,7 +72,7 @@ class Paint:
 
     def said(self, index: int, depth: int) -> str:
         """One value in words."""
-        return f"{self.title} {self.values[index, depth]:{self.form}}"
+        return f"{self.title} {decimal(float(self.values[index, depth]), self.form)}"
 
 
 def paint(grid: LensGrid, by: ColourBy, target: TrackedToken | None = None) -> Paint:
@@ -100,11 +111,19 @@ def difference(a: Paint, b: Paint, title: str) -> Paint:
     """a − b, diverging around 0; of ranks, how many decades a is nearer to the top."""
     ranked = a.form == ",.0f"
     values = (np.log10(b.values) - np.log10(a.values) if ranked else a.values - b.values).astype(np.float32)
-    top = max(float(np.abs(values).max(initial=0)), 1e-6)
-    share = a.form.endswith("%")
-    ticks = tuple((0.5 + side / 2, f"{side * top:+.0%}" if share else f"{side * top:+.2g}") for side in (-1, 0, 1))
-    form = "+.1%" if share else "+.2f"
-    return Paint(f"{title} (decades)" if ranked else title, values, 0.5 + values / np.float32(2 * top), ticks, form, BRBG)
+    return changes(f"{title} (decades)" if ranked else title, values, a.form.endswith("%"))
+
+
+def changes(title: str, values: Floats, share: bool) -> Paint:
+    """Diverging around 0, up to the largest on the grid; of shares in points."""
+    return around_zero(f"{title} (points)", 100 * values, "+.1f") if share else around_zero(title, values, "+.2f")
+
+
+def around_zero(title: str, values: Floats, form: str) -> Paint:
+    """Diverging, to the largest in either direction."""
+    top = max(float(np.nanmax(np.abs(values), initial=0)), 1e-6)
+    ticks = tuple((0.5 + side / 2, decimal(side * top, "+.2g")) for side in (-1, 0, 1))
+    return Paint(title, values, (0.5 + values / np.float32(2 * top)).astype(np.float32), ticks, form, BRBG)
 
 
 def ramp(level: Floats, scale: Floats) -> Floats:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codi_core.figures.paint import Paint, difference
-from codi_core.figures.text import glyphs, percent, position, short
-from codi_core.types import LensGrid, TrackedToken
+from codi_core.figures.text import glyphs, percent, position, short, tracked_name
+from codi_core.values.lens import LensGrid, TrackedToken
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def token_panel(name: str, grid: LensGrid, painted: Paint, tracked: Sequence[Tra
     def cell(i: int, d: int) -> Cell:
         token = str(grid.top_tokens[i, d, 0])
         meaning = relations.get(token.strip(), "")
-        ranks = [f"{short(t.text, 14)}: rank {grid.rank_of(t)[i, d]:,}, {percent(float(grid.prob_of(t)[i, d]))}" for t in tracked]
+        ranks = [f"{tracked_name(t)}: rank {grid.rank_of(t)[i, d]:,}, {percent(float(grid.prob_of(t)[i, d]))}" for t in tracked]
         return Cell(
             text=short(token),
             top=tuple((glyphs(str(t)), percent(float(p))) for t, p in zip(grid.top_tokens[i, d], grid.top_probs[i, d], strict=True)),

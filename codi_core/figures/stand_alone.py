@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from codi_core.figures.lens import FONT
+from codi_core.figures.provenance import write_below
 from codi_core.figures.text import plotly_text
 
 
@@ -23,8 +24,7 @@ def stand_alone(figure: go.Figure, title: str, condition: str) -> go.Figure:
         height=(figure.layout.height or 360) + 130,
         margin={"l": 70, "r": 30, "t": 100, "b": 120},
     )
-    below = {"showarrow": False, "align": "left", "x": 0, "xref": "paper", "y": 0, "yref": "paper"}
-    made.add_annotation(text=plotly_text(condition), font_size=10, yshift=-108, **below)
+    write_below(made, condition)
     return made
 
 

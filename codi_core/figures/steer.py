@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -16,60 +13,13 @@ from plotly.subplots import make_subplots
 from codi_core.figures.lens import CHOSEN, FONT
 from codi_core.figures.paint import amounts
 from codi_core.figures.panels import Cell, Panel
-from codi_core.figures.text import glyphs, percent, short
-from codi_core.types import Floats, LensGrid, Share, Space, SteeringEffect
+from codi_core.figures.text import bracketed, glyphs, percent, short
+from codi_core.values.arrays import Floats
+from codi_core.values.evals import SteeringEffect
+from codi_core.values.lens import LensGrid
 
-Cells = npt.NDArray[np.bool_]
 BASELINE, STEERED, RANDOM = "#6f7f86", "#1f8a96", "#c8963e"
 """Apart in lightness too: colour is never the only sign."""
-
-
-@dataclass(frozen=True)
-class Reach:
-    """Where an edit acts and what it can change, ``[index depth]`` each."""
-
-    site: Cells
-    cells: Cells
-
-    @property
-    def edges(self) -> dict[tuple[int, int], str]:
-        """By (index, depth): ``site``, and ``left`` and ``below`` where what is reached begins."""
-        edges: dict[tuple[int, int], str] = {}
-        indices, depths = self.cells.shape
-        for i, d in np.ndindex(indices, depths):
-            words = ["site"] if self.site[i, d] else []
-            if self.cells[i, d]:
-                words += ["left"] if i == 0 or not self.cells[i - 1, d] else []
-                words += ["below"] if d > 0 and not self.cells[i, d - 1] else []
-            if words:
-                edges[i, d] = " ".join(words)
-        return edges
-
-
-def reach(shape: tuple[int, int], space: Space, indices: Sequence[int], layer: int | None = None, layers: Sequence[int] = ()) -> Reach:
-    """Of an edit at ``indices``; ``shape`` is (indices, depths). ``layer``: depth of resid; ``layers``: of the KV cache, none = all.
-
-    z and h of an index enter the next one as its embedding. A slot's keys and values of layer l are read by block l of later passes, so
-    they change what comes after that block, and from the pass after that one on everything. A residual changes what lies above it, and
-    later passes through its slot and its z.
-    """
-    last, depths = shape[0] - 1, shape[1]
-    site, cells = np.zeros(shape, bool), np.zeros(shape, bool)
-    for index in indices:
-        if space in ("z", "h"):
-            site[index + 1 : index + 2, 0] = True
-            cells[index + 1 :] = True
-        elif space == "resid":
-            assert layer is not None
-            site[index, layer] = True
-            cells[index, layer:] = True
-            cells[index + 1 :] = True
-        else:
-            own = sorted(layers) or list(range(depths - 1))
-            site[index, own] = True
-            cells[index + 1 : index + 2, own[0] + 1 :] = True
-            cells[min(index + 2, last + 1) :] = True
-    return Reach(site, cells)
 
 
 def change_panel(name: str, before: LensGrid, after: LensGrid, change: Floats) -> Panel:
@@ -89,45 +39,16 @@ def change_panel(name: str, before: LensGrid, after: LensGrid, change: Floats) -
 # The effect on an eval set
 
 
-def share_bars(effect: SteeringEffect) -> str:
-    """Both accuracies with their intervals, and where random directions come out, as HTML that needs the classes of `ui.steer_style`."""
-    rows = [_bar("Baseline", "baseline", effect.baseline), _bar("Steered", "steered", effect.steered)]
-    if effect.controls:
-        shares = [effect.baseline.value + change for change in effect.controls.accuracy]
-        dots = "".join(f'<i class="dot" style="left:{_place(share)}"></i>' for share in shares)
-        text = f"{min(shares):.1%} – {max(shares):.1%}"
-        rows.append(_row(f"{len(shares)} random", "random", dots, text, f"{len(shares)} random directions: accuracy {text}"))
-    scale = "".join(f'<span style="left:{tick}%">{tick} %</span>' for tick in (0, 25, 50, 75, 100))
-    return f'<div class="shares">{"".join(rows)}<div></div><div class="scale" aria-hidden="true">{scale}</div><div></div></div>'
-
-
-def _bar(name: str, kind: str, share: Share) -> str:
-    fill = f'<i class="fill" style="width:{_place(share.value)}"></i>'
-    whisker = f'<i class="whisker" style="left:{_place(share.low)};width:{_place(share.high - share.low)}"></i>'
-    text = f"{share.value:.1%} <small>{share.low:.1%} – {share.high:.1%}</small>"
-    spoken = f"{name}: {share.value:.1%} right, 95 % interval {share.low:.1%} to {share.high:.1%}"
-    return _row(name, kind, fill + whisker, text, spoken)
-
-
-def _row(name: str, kind: str, marks: str, text: str, spoken: str) -> str:
-    label = html.escape(spoken, quote=True)
-    return f'<b>{html.escape(name)}</b><div class="track {kind}" role="img" aria-label="{label}">{marks}</div><span>{text}</span>'
-
-
-def _place(share: float) -> str:
-    return f"{100 * min(max(share, 0.0), 1.0):.2f}%"
-
-
 def dose_response(
     effects: Mapping[float, SteeringEffect], current: float, span: float, unit: float = 1.0, axis: str = "Coefficient α"
 ) -> go.Figure:
-    """Accuracy and the change of the gold margin against the coefficient, out to ``span`` at least.
+    """Accuracy and the change of the gold margin against the coefficient, out to ``span``, or to ``current`` beyond it.
 
     ``unit``: what one coefficient is on the axis named ``axis``. Coefficient 0 is the baseline, and needs no run.
     """
     figure = make_subplots(cols=2, horizontal_spacing=0.1, subplot_titles=("Accuracy", "Change of the gold margin (logits)"))
     points = _points(effects)
-    edge = 1.04 * max(span, *(abs(point.coefficient) for point in points)) * unit
+    edge = 1.04 * max(span, abs(current)) * unit
     for col, level in ((1, points[0].baseline), (2, 0.0)):
         line = {"color": BASELINE, "dash": "dash", "width": 1.5}
         figure.add_trace(
@@ -201,9 +122,7 @@ def _steered(points: Sequence[_Point], current: float, unit: float, col: int) ->
             "symbol": ["circle-open" if "of" in point.note else "circle" for point in points],
             "line": {"width": [2.5 if now else 1 for now in here], "color": [CHOSEN if now else STEERED for now in here]},
         },
-        customdata=[
-            f"{value:{form}} [{low:{form}}, {high:{form}}]{point.note}" for point, (value, low, high) in zip(points, marks, strict=True)
-        ],
+        customdata=[f"{bracketed(value, low, high, form)}{point.note}" for point, (value, low, high) in zip(points, marks, strict=True)],
         hovertemplate="%{x:.4g}: %{customdata}<extra></extra>",
     )
 
@@ -246,8 +165,11 @@ def _effect_row(coefficient: float, effect: SteeringEffect) -> dict[str, Any]:
         "difference": paired.delta,
         "difference low": paired.low,
         "difference high": paired.high,
+        **effect.steered_outcomes.columns,
         "fixed": paired.fixed,
+        "fixed only in form": effect.only_form.fixed,
         "broken": paired.broken,
+        "broken only in form": effect.only_form.broken,
         "p (clustered)": paired.p_clustered,
         "p (McNemar, exact)": paired.p_mcnemar,
         "margin change": effect.margin.value,

@@ -15,7 +15,10 @@ from plotly.subplots import make_subplots
 
 from codi_core.figures.lens import CHOSEN, FONT
 from codi_core.figures.steer import BASELINE, RANDOM, STEERED
-from codi_core.figures.sweeps import ALPHA, Asked, Grid, Row, pair_name
+from codi_core.figures.sweeps import ViewOptions
+from codi_core.figures.text import bracketed
+from codi_core.values.sweep import Grid, Row, pair_name
+from codi_core.values.verdict import ALPHA
 
 SITES = ("#0d3b66", "#1f8a96", "#6fae62", "#c8963e", "#d1495b", "#6c5b9e", "#8a8d91", "#3d5a45", "#b07aa1")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "hexagon")
@@ -33,7 +36,7 @@ class Curve:
     high: tuple[float, ...]
     notes: tuple[str, ...]
     band: tuple[tuple[float, float, float], ...]
-    """Coefficient, lowest and highest of the random directions."""
+    """Coefficient, lowest and highest of the directions as long as the push, where they were measured."""
 
 
 INTERVALS: dict[str, tuple[str, str]] = {
@@ -50,9 +53,9 @@ def unit_of(column: str) -> float:
     return 100.0 if column.startswith("delta") else 1.0
 
 
-def curve_column(asked: Asked) -> str:
+def curve_column(options: ViewOptions) -> str:
     """z, p and percentile have no curve of their own: the difference is shown."""
-    return asked.column if asked.column in INTERVALS else f"delta{asked.suffix}"
+    return options.column if options.column in INTERVALS else f"delta{options.suffix}"
 
 
 def curve(grid: Grid, a: int, b: int, index: int, column: str, baseline: float) -> Curve:
@@ -62,9 +65,9 @@ def curve(grid: Grid, a: int, b: int, index: int, column: str, baseline: float) 
     values = {c: (row[column], row[low], row[high], _dose(row)) for c, row in found.items()}
     values[0.0] = (baseline, baseline, baseline, "the baseline")
     x = sorted(values)
-    band = [(c, *_ends(grid.band(index, c, column), baseline if c == 0 else None)) for c in x]
+    band = [(c, *_ends(grid.band(found[c], column) if c in found else np.array([baseline]))) for c in x]
     return Curve(
-        f"z{index}",
+        grid.site(index),
         tuple(x),
         tuple(unit * float(values[c][0]) for c in x),
         tuple(unit * float(values[c][1]) for c in x),
@@ -80,9 +83,7 @@ def _dose(row: Row) -> str:
     return f"dose K {row['dose_k']:.2f}, V {row['dose_v']:.2f}" if not np.isnan(row.get("dose_k", np.nan)) else ""
 
 
-def _ends(values: npt.NDArray[np.float64], fallback: float | None) -> tuple[float, float]:
-    if fallback is not None:
-        return fallback, fallback
+def _ends(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
 
 
@@ -172,7 +173,7 @@ def _curve_traces(one: Curve, chosen: bool, column: str, current: float | None, 
             "line": {"width": [2.5 if now else 0 for now in here], "color": CHOSEN},
         },
         customdata=[
-            f"{value:{form}} [{low:{form}}, {high:{form}}]{' · ' + note if note else ''}"
+            f"{bracketed(value, low, high, form)}{' · ' + note if note else ''}"
             for value, low, high, note in zip(one.value, one.low, one.high, one.notes, strict=True)
         ],
         hovertemplate="α = %{x:+g}: %{customdata}<extra></extra>",
@@ -182,9 +183,9 @@ def _curve_traces(one: Curve, chosen: bool, column: str, current: float | None, 
 # Marginals and signs
 
 
-def marginals(grid: Grid, coefficient: float, asked: Asked) -> pd.DataFrame:
+def marginals(grid: Grid, coefficient: float, options: ViewOptions) -> pd.DataFrame:
     """Means over the partners: columns side (A or B), name, index, mean, lowest, highest, pairs."""
-    column = curve_column(asked)
+    column = curve_column(options)
     rows = []
     for side in ("A", "B"):
         for name in grid.names:
@@ -208,17 +209,16 @@ def _partners(grid: Grid, side: str, name: int, index: int, coefficient: float) 
     return found
 
 
-def marginal_figure(grid: Grid, coefficient: float, index: int, asked: Asked) -> go.Figure:
-    """Per A and per B: the mean over the partners at every site; the chosen one in front, every partner a dot, with its random band."""
-    column, table = curve_column(asked), marginals(grid, coefficient, asked)
+def marginal_figure(grid: Grid, coefficient: float, index: int, options: ViewOptions) -> go.Figure:
+    """Per A and per B: the mean over the partners at every site; the chosen one in front, every partner a dot."""
+    column, table = curve_column(options), marginals(grid, coefficient, options)
     titles = ("Mean over B, for each A", "Mean over A, for each B")
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.04, subplot_titles=titles)
-    low, high = _ends(grid.band(index, coefficient, column), None)
     for col, side in ((1, "A"), (2, "B")):
         of_side = table[table["side"] == side] if len(table) else table
         for number, site in enumerate(grid.indices):
             own = of_side[of_side["index"] == site]
-            figure.add_trace(_marginal_line(own, site, site == index, number, column, col == 1), row=1, col=col)
+            figure.add_trace(_marginal_line(own, grid.site(site), site == index, number, column, col == 1), row=1, col=col)
         dots = [
             (name, other, unit_of(column) * float(row[column]))
             for name in grid.names
@@ -231,7 +231,7 @@ def marginal_figure(grid: Grid, coefficient: float, index: int, asked: Asked) ->
                 y=[value for _, _, value in dots],
                 mode="markers",
                 marker={"color": CHOSEN, "size": 7, "symbol": "circle-open"},
-                name=f"single pairs at z{index}",
+                name=f"single pairs at {grid.site(index)}",
                 showlegend=col == 1,
                 customdata=[f"{partner}{other}" for _, other, _ in dots],
                 hovertemplate=f"{side}%{{x}} with %{{customdata}}: %{{y:{form_of(column)}}}<extra></extra>",
@@ -239,8 +239,6 @@ def marginal_figure(grid: Grid, coefficient: float, index: int, asked: Asked) ->
             row=1,
             col=col,
         )
-    if not np.isnan(low):
-        figure.add_hrect(unit_of(column) * low, unit_of(column) * high, fillcolor=RANDOM, opacity=0.2, line_width=0, row=1, col="all")
     figure.update_layout(font=FONT, height=380, margin={"l": 8, "r": 8, "t": 34, "b": 8}, legend={"orientation": "h", "x": 0, "y": -0.18})
     figure.update_annotations(font_size=13)
     figure.update_xaxes(tickvals=grid.names, fixedrange=True, zeroline=False)
@@ -251,42 +249,42 @@ def marginal_figure(grid: Grid, coefficient: float, index: int, asked: Asked) ->
     return figure
 
 
-def _marginal_line(own: pd.DataFrame, site: int, chosen: bool, number: int, column: str, legend: bool) -> go.Scatter:
+def _marginal_line(own: pd.DataFrame, site: str, chosen: bool, number: int, column: str, legend: bool) -> go.Scatter:
     return go.Scatter(
         x=own["name"],
         y=own["mean"],
         mode="lines+markers",
-        name=f"z{site}",
-        legendgroup=f"z{site}",
+        name=site,
+        legendgroup=site,
         showlegend=legend,
         opacity=1 if chosen else 0.55,
         line={"color": CHOSEN if chosen else SITES[number % len(SITES)], "width": 3 if chosen else 1.2},
         marker={"symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9 if chosen else 6},
-        hovertemplate=f"z{site}, %{{x}}: mean %{{y:{form_of(column)}}}<extra></extra>",
+        hovertemplate=f"{site}, %{{x}}: mean %{{y:{form_of(column)}}}<extra></extra>",
     )
 
 
-def signs(grid: Grid, asked: Asked) -> pd.DataFrame:
+def signs(grid: Grid, options: ViewOptions) -> pd.DataFrame:
     """Every pair, site and size of the coefficient with its effect at both signs. Accuracy is shown as its difference."""
-    column = _signed_column(asked)
+    column = _signed_column(options)
     unit, rows = unit_of(column), []
     for (a, b), index, size in product(grid.pairs, grid.indices, sorted({abs(c) for c in grid.coefficients})):
         plus, minus = grid.at(a, b, index, size), grid.at(a, b, index, -size)
         if plus is not None and minus is not None:
             name = {"pair": pair_name(a, b), "a": a, "b": b, "index": index, "size": size}
-            clear = {"minus_clear": float(minus[asked.p]) < ALPHA, "plus_clear": float(plus[asked.p]) < ALPHA}
+            clear = {"minus_clear": float(minus[options.p]) < ALPHA, "plus_clear": float(plus[options.p]) < ALPHA}
             rows.append({**name, "minus": unit * float(minus[column]), "plus": unit * float(plus[column]), **clear})
     return pd.DataFrame(rows)
 
 
-def _signed_column(asked: Asked) -> str:
-    return "margin" if asked.measure == "Gold margin" else f"delta{asked.suffix}"
+def _signed_column(options: ViewOptions) -> str:
+    return "margin" if options.measure == "Gold margin" else f"delta{options.suffix}"
 
 
-def sign_figure(grid: Grid, asked: Asked, chosen: Row | None) -> go.Figure:
+def sign_figure(grid: Grid, options: ViewOptions, chosen: Row | None) -> go.Figure:
     """Effect at +α against the effect at −α, a panel a size; opposite effects lie on the falling line, harm at both signs lower left."""
-    column = _signed_column(asked)
-    table = signs(grid, asked)
+    column = _signed_column(options)
+    table = signs(grid, options)
     sizes = sorted(table["size"].unique()) if len(table) else []
     if not sizes:
         return go.Figure()
@@ -298,7 +296,7 @@ def sign_figure(grid: Grid, asked: Asked, chosen: Row | None) -> go.Figure:
         line = {"x": [-edge, edge], "y": [edge, -edge], "mode": "lines", "hoverinfo": "skip", "showlegend": False}
         figure.add_trace(go.Scatter(**line, line={"color": BASELINE, "dash": "dot", "width": 1.2}), row=1, col=col)
         for number, site in enumerate(grid.indices):
-            figure.add_trace(_sign_dots(own[own["index"] == site], site, number, column, chosen, col == 1), row=1, col=col)
+            figure.add_trace(_sign_dots(own[own["index"] == site], grid.site(site), number, column, chosen, col == 1), row=1, col=col)
         both = int(((own["minus"] > 0) & (own["plus"] > 0)).sum())
         note = {"showarrow": False, "x": 0.98, "xref": "x domain", "y": 0.98, "yref": "y domain", "font_size": 11, "xanchor": "right"}
         figure.add_annotation(text=f"both signs up: {both} of {len(own)}", row=1, col=col, **note)
@@ -310,7 +308,7 @@ def sign_figure(grid: Grid, asked: Asked, chosen: Row | None) -> go.Figure:
     return figure
 
 
-def _sign_dots(own: pd.DataFrame, site: int, number: int, column: str, chosen: Row | None, legend: bool) -> go.Scatter:
+def _sign_dots(own: pd.DataFrame, site: str, number: int, column: str, chosen: Row | None, legend: bool) -> go.Scatter:
     def is_chosen(row: Any) -> bool:
         return chosen is not None and (row.a, row.b, row.index_, row.size_) == (
             chosen["a"],
@@ -325,8 +323,8 @@ def _sign_dots(own: pd.DataFrame, site: int, number: int, column: str, chosen: R
         x=own["minus"],
         y=own["plus"],
         mode="markers",
-        name=f"z{site}",
-        legendgroup=f"z{site}",
+        name=site,
+        legendgroup=site,
         showlegend=legend,
         marker={
             "color": SITES[number % len(SITES)],
@@ -336,5 +334,5 @@ def _sign_dots(own: pd.DataFrame, site: int, number: int, column: str, chosen: R
             "line": {"width": [3 if now else 0.5 for now in ring], "color": [CHOSEN if now else "#ffffff" for now in ring]},
         },
         customdata=own["pair"],
-        hovertemplate=f"%{{customdata}} at z{site}: −α %{{x:{form_of(column)}}}, +α %{{y:{form_of(column)}}}<extra></extra>",
+        hovertemplate=f"%{{customdata}} at {site}: −α %{{x:{form_of(column)}}}, +α %{{y:{form_of(column)}}}<extra></extra>",
     )

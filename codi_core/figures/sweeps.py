@@ -7,35 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from codi_core.figures.lens import FONT, MONO
 from codi_core.figures.paint import BRBG, CIVIDIS, Paint
+from codi_core.figures.provenance import write_below
 from codi_core.figures.text import plotly_text
-from codi_core.types import Floats
+from codi_core.values.arrays import Floats
+from codi_core.values.signs import decimal
+from codi_core.values.sweep import Against, Grid, Reading, Row, pair_name, signed
+from codi_core.values.verdict import ALPHA, p_text, points
 
 Measure = Literal["Difference", "Accuracy", "z", "Adjusted p", "Percentile", "Gold margin"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-Against = Literal["same", "all"]
-"""Baseline: unsteered with as many passes as the condition runs, or with all of them."""
 Mask = Literal["none", "max", "holm", "bh"]
 CORRECTIONS: dict[Mask, str] = {"none": "uncorrected", "max": "max-statistic", "holm": "Holm", "bh": "Benjamini–Hochberg"}
-Reading = Literal["B-A", "A-B"]
-"""What "A−B" means: mean B − mean A, as in the posts' code, or mean A − mean B, as in their text."""
-Key = tuple[int, int, int, float]
-"""A, B, index and coefficient, as stored."""
-Row = dict[str, Any]
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Asked:
+class ViewOptions:
     """How a sweep is looked at."""
 
     measure: Measure = "Difference"
@@ -79,70 +74,6 @@ class Asked:
         }[self.measure]
 
 
-class Grid:
-    """The cells of one variant, found by what they are called."""
-
-    def __init__(self, cells: pd.DataFrame, variant: str, reading: Reading = "B-A") -> None:
-        own = cells[cells["variant"] == variant]
-        self.variant, self.reading = variant, reading
-        self.rows: dict[Key, Row] = {}
-        steered = own[own["role"] == "cell"]
-        for values in zip(*(steered[name].tolist() for name in steered.columns), strict=True):
-            row = dict(zip(map(str, steered.columns), values, strict=True))
-            self.rows[int(row["a"]), int(row["b"]), int(row["index"]), float(row["coefficient"])] = row
-        self.controls = own[own["role"].isin(["random", "shuffled"])]
-
-    @property
-    def pairs(self) -> list[tuple[int, int]]:
-        return sorted({key[:2] for key in self.rows})
-
-    @property
-    def indices(self) -> list[int]:
-        return sorted({key[2] for key in self.rows})
-
-    @property
-    def coefficients(self) -> list[float]:
-        return sorted({key[3] for key in self.rows})
-
-    @property
-    def names(self) -> list[int]:
-        """Indices that occur as A or B."""
-        return sorted({name for pair in self.pairs for name in pair})
-
-    def at(self, a: int, b: int, index: int, coefficient: float) -> Row | None:
-        """What "A−B at α" stands for in this reading; None when it was not run."""
-        signed = coefficient if self.reading == "B-A" else -coefficient
-        return self.rows.get((a, b, index, signed)) or self.rows.get((b, a, index, -signed))
-
-    def called(self, row: Row) -> tuple[int, int, int, float]:
-        """The inverse: A < B as stored, index, and the coefficient as this reading says it."""
-        sign = 1.0 if self.reading == "B-A" else -1.0
-        return int(row["a"]), int(row["b"]), int(row["index"]), sign * float(row["coefficient"])
-
-    def band(self, index: int, size: float, column: str) -> npt.NDArray[np.float64]:
-        """Values of the random and shuffled directions of one index and size of the coefficient."""
-        of = self.controls[(self.controls["index"] == index) & (self.controls["coefficient"].abs() == abs(size))]
-        found: npt.NDArray[np.float64] = of[column].to_numpy(float)
-        return found[np.isfinite(found)]
-
-
-def pair_name(a: int, b: int) -> str:
-    return f"A{a}−B{b}"
-
-
-def signed(coefficient: float) -> str:
-    return f"{coefficient:+g}".replace("-", "−")
-
-
-def points(share: float) -> str:
-    """A difference of shares in points."""
-    return f"{100 * share:+.1f}".replace("-", "−")
-
-
-def p_text(p: float) -> str:
-    return "–" if np.isnan(p) else "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 0.9995 else "1"
-
-
 # Grids
 
 
@@ -166,26 +97,26 @@ class SweepPanel:
         return f"{self.rows[row]} · {self.columns[column]} · {self.name}"
 
 
-def by_site(grid: Grid, coefficient: float, asked: Asked, tops: Tops) -> SweepPanel:
+def by_site(grid: Grid, coefficient: float, options: ViewOptions, tops: Tops) -> SweepPanel:
     """Pairs down, sites across."""
     found = [[grid.at(a, b, index, coefficient) for index in grid.indices] for a, b in grid.pairs]
-    rows, columns = [pair_name(*pair) for pair in grid.pairs], [f"z{index}" for index in grid.indices]
-    return _panel(f"α = {signed(coefficient)}", rows, columns, ("Pair", "Steered at"), found, asked, tops)
+    rows, columns = [pair_name(*pair) for pair in grid.pairs], [grid.site(index) for index in grid.indices]
+    return _panel(f"α = {signed(coefficient)}", rows, columns, ("Pair", "Steered at"), found, options, tops)
 
 
-def by_pair(grid: Grid, index: int, coefficient: float, asked: Asked, tops: Tops) -> SweepPanel:
+def by_pair(grid: Grid, index: int, coefficient: float, options: ViewOptions, tops: Tops) -> SweepPanel:
     """A down, B across, both orders."""
     found = [[None if a == b else grid.at(a, b, index, coefficient) for b in grid.names] for a in grid.names]
     rows, columns = [f"A{a}" for a in grid.names], [f"B{b}" for b in grid.names]
-    return _panel(f"z{index}, α = {signed(coefficient)}", rows, columns, ("A", "B"), found, asked, tops)
+    return _panel(f"{grid.site(index)}, α = {signed(coefficient)}", rows, columns, ("A", "B"), found, options, tops)
 
 
-def by_variant(grids: Mapping[str, Grid], index: int, coefficient: float, asked: Asked, tops: Tops) -> SweepPanel:
+def by_variant(grids: Mapping[str, Grid], index: int, coefficient: float, options: ViewOptions, tops: Tops) -> SweepPanel:
     """Pairs down, variants across (by the names that ``grids`` gives them)."""
     pairs = sorted({pair for grid in grids.values() for pair in grid.pairs})
     found = [[grid.at(a, b, index, coefficient) for grid in grids.values()] for a, b in pairs]
     rows = [pair_name(*pair) for pair in pairs]
-    return _panel(f"z{index}, α = {signed(coefficient)}", rows, list(grids), ("Pair", "Variant"), found, asked, tops)
+    return _panel(f"index {index}, α = {signed(coefficient)}", rows, list(grids), ("Pair", "Variant"), found, options, tops)
 
 
 @dataclass(frozen=True)
@@ -196,16 +127,16 @@ class Tops:
     high: float
 
 
-def tops(grids: Iterable[Grid], asked: Asked) -> Tops:
-    """Over all cells of the variants, so that a colour means the same at every coefficient."""
-    values = np.array([row[asked.column] for grid in grids for row in grid.rows.values()], float)
+def tops(rows: Iterable[Row], options: ViewOptions) -> Tops:
+    """Of the cells on screen, or of a whole variant: then a colour means the same at every coefficient."""
+    values = np.array([row[options.column] for row in rows if float(row["effective_n"]) >= options.least], float)
     values = values[np.isfinite(values)]
     if not values.size:
         return Tops(0.0, 1.0)
-    if asked.measure == "Accuracy":
+    if options.measure == "Accuracy":
         return Tops(np.floor(20 * values.min()) / 20, max(np.ceil(20 * values.max()) / 20, np.floor(20 * values.min()) / 20 + 0.05))
     top = float(np.abs(values).max())
-    least = {"Difference": 0.01, "z": 2.0, "Gold margin": 0.01}.get(asked.measure, 0.0)
+    least = {"Difference": 0.01, "z": 2.0, "Gold margin": 0.01}.get(options.measure, 0.0)
     return Tops(-max(top, least), max(top, least))
 
 
@@ -215,7 +146,7 @@ def _panel(
     columns: Sequence[str],
     axes: tuple[str, str],
     found: Sequence[Sequence[Row | None]],
-    asked: Asked,
+    options: ViewOptions,
     tops: Tops,
 ) -> SweepPanel:
     shape = (len(rows), len(columns))
@@ -225,14 +156,14 @@ def _panel(
         row = found[r][c]
         if row is None:
             continue
-        if float(row["effective_n"]) < asked.least:
+        if float(row["effective_n"]) < options.least:
             texts[r][c] = "n<"
             continue
-        values[r, c] = row[asked.column]
-        texts[r][c] = said(float(row[asked.column]), asked)
-        quiet[r, c] = asked.mask != "none" and not float(row[asked.p]) < ALPHA
+        values[r, c] = row[options.column]
+        texts[r][c] = said(float(row[options.column]), options)
+        quiet[r, c] = options.mask != "none" and not float(row[options.p]) < ALPHA
     quiet |= np.isnan(values)
-    painted = paint(values, asked, tops)
+    painted = paint(values, options, tops)
     return SweepPanel(
         name,
         tuple(rows),
@@ -245,36 +176,36 @@ def _panel(
     )
 
 
-def paint(values: Floats, asked: Asked, tops: Tops) -> Paint:
+def paint(values: Floats, options: ViewOptions, tops: Tops) -> Paint:
     """Accuracy and p along a sequential scale (small p at the bright end), everything else around its middle."""
-    if asked.measure == "Accuracy":
+    if options.measure == "Accuracy":
         span = tops.high - tops.low
         ticks = tuple((share, f"{100 * (tops.low + share * span):.0f}") for share in (0.0, 0.5, 1.0))
-        return Paint(asked.title, values, (values - np.float32(tops.low)) / np.float32(span), ticks, ".1%")
-    if asked.measure == "Adjusted p":
+        return Paint(options.title, values, (values - np.float32(tops.low)) / np.float32(span), ticks, ".1%")
+    if options.measure == "Adjusted p":
         with np.errstate(divide="ignore"):
             level = np.clip(-np.log10(values) / 3, 0, 1).astype(np.float32)
         ticks = ((0.0, "1"), (1 / 3, ".1"), (-np.log10(ALPHA) / 3, ".05"), (2 / 3, ".01"), (1.0, ".001"))
-        return Paint(asked.title, values, level, tuple(ticks), ".3g", CIVIDIS)
-    if asked.measure == "Percentile":
-        return Paint(asked.title, values, values / np.float32(100), ((0.0, "0"), (0.5, "50"), (1.0, "100")), ".0f", BRBG)
-    ticks = tuple((0.5 + side / 2, said(side * tops.high, asked)) for side in (-1, 0, 1))
-    return Paint(asked.title, values, 0.5 + values / np.float32(2 * tops.high), ticks, "+.3g", BRBG)
+        return Paint(options.title, values, level, tuple(ticks), ".3g", CIVIDIS)
+    if options.measure == "Percentile":
+        return Paint(options.title, values, values / np.float32(100), ((0.0, "0"), (0.5, "50"), (1.0, "100")), ".0f", BRBG)
+    ticks = tuple((0.5 + side / 2, said(side * tops.high, options)) for side in (-1, 0, 1))
+    return Paint(options.title, values, 0.5 + values / np.float32(2 * tops.high), ticks, "+.3g", BRBG)
 
 
-def said(value: float, asked: Asked) -> str:
+def said(value: float, options: ViewOptions) -> str:
     """One value on a cell."""
     if np.isnan(value):
         return "–"
-    if asked.measure == "Accuracy":
+    if options.measure == "Accuracy":
         return f"{100 * value:.1f}"
-    if asked.measure == "Difference":
+    if options.measure == "Difference":
         return points(value)
-    if asked.measure == "Adjusted p":
+    if options.measure == "Adjusted p":
         return p_text(value)
-    if asked.measure == "Percentile":
+    if options.measure == "Percentile":
         return f"{value:.0f}"
-    return f"{value:+.{1 if asked.measure == 'z' else 2}f}".replace("-", "−")
+    return decimal(value, f"+.{1 if options.measure == 'z' else 2}f")
 
 
 def facts(row: Row) -> list[str]:
@@ -288,7 +219,7 @@ def facts(row: Row) -> list[str]:
     lines += [
         f"p {p_text(row['p'])} · Holm {p_text(row['p_holm'])} · max {p_text(row['p_max'])}",
         f"fixed {row['fixed']:.0f} · broken {row['broken']:.0f}",
-        f"gold margin {row['margin']:+.3f} logits",
+        f"gold margin {decimal(row['margin'], '+.3f')} logits",
         *([] if np.isnan(row["percentile"]) else [f"percentile {row['percentile']:.0f} in the random band"]),
         f"n {row['n']:,.0f} (effective {row['effective_n']:,.0f})",
     ]
@@ -321,8 +252,7 @@ def heatmaps(panels: Sequence[SweepPanel], title: str, condition: str, across: i
         hoverlabel={"font_family": MONO, "align": "left"},
         showlegend=False,
     )
-    below = {"showarrow": False, "align": "left", "x": 0, "xref": "paper", "y": 0, "yref": "paper", "yshift": -84}
-    figure.add_annotation(text=plotly_text(condition), font_size=10, **below)
+    write_below(figure, condition)
     return figure
 
 

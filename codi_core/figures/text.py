@@ -6,6 +6,9 @@ import html
 import math
 import unicodedata
 
+from codi_core.values.lens import TrackedToken
+from codi_core.values.signs import decimal
+
 GLYPHS = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥", "\x7f": "␡"}
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 """Unicode categories that print nothing, or act on their neighbours (right-to-left overrides, joiners)."""
@@ -23,6 +26,11 @@ def _glyph(char: str) -> str:
     if ord(char) < 0x20:
         return chr(0x2400 + ord(char))  # Unicode's pictures of the control characters
     return f"‹{ord(char):04X}›" if unicodedata.category(char) in _HIDDEN else char
+
+
+def tracked_name(token: TrackedToken, width: int = 14) -> str:
+    """What is followed: ``therefore → ␣there (1 of 4)`` when it is only the beginning."""
+    return short(token.text, width) + ("" if token.pieces == 1 else f" → {glyphs(token.tokens[0])} (1 of {token.pieces})")
 
 
 def short(token: str, width: int = 8) -> str:
@@ -47,9 +55,21 @@ def percent(share: float) -> str:
     return "0 %" if share == 0 else "<0.01 %"
 
 
-def number(value: float) -> str:
-    """A gold answer or a step value: whole numbers without a fraction."""
+def number(value: float | str) -> str:
+    """A gold answer or a step value: whole numbers without a fraction, words as they are."""
+    if isinstance(value, str):
+        return value
     return f"{value:,.0f}" if math.isfinite(value) and value == int(value) else f"{value:g}"
+
+
+def bracketed(value: float, low: float, high: float, form: str) -> str:
+    """A value and its interval, on one line."""
+    return f"{decimal(value, form)} [{decimal(low, form)}, {decimal(high, form)}]"
+
+
+def with_interval(value: float, low: float, high: float, form: str, unit: str) -> str:
+    """The same as HTML, the interval small."""
+    return f"{decimal(value, form)} <small>{decimal(low, form)} to {decimal(high, form)} {unit}</small>"
 
 
 def position(index: int) -> str:

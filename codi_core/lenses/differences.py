@@ -11,7 +11,9 @@ from torch import Tensor
 from codi_core.lenses.base import Lens
 from codi_core.lenses.readout import read_lens
 from codi_core.models.model import CodiModel
-from codi_core.types import DifferenceGrid, Floats, MeanLatents, Space
+from codi_core.values.arrays import Floats
+from codi_core.values.lens import DifferenceGrid
+from codi_core.values.vectors import MeanLatents, Space
 
 Sign = Literal["B-A", "A-B"]
 
@@ -23,22 +25,26 @@ class LinearPart(Lens):
         self.name = lens.name
         self.lens = lens
 
-    def transform(self, resid: Tensor, depth: int) -> Tensor:
-        return self.lens.linear(resid, depth)
+    def transform(self, resid: Tensor, depth: int, index: Tensor) -> Tensor:
+        return self.lens.linear(resid, depth, index)
 
-    def linear(self, vector: Tensor, depth: int) -> Tensor:
-        return self.lens.linear(vector, depth)
+    def linear(self, vector: Tensor, depth: int, index: Tensor) -> Tensor:
+        return self.lens.linear(vector, depth, index)
 
 
 def difference_grid(
     model: CodiModel, lens: Lens, means: MeanLatents, sign: Sign = "B-A", with_bias: bool = False, top_k: int = 10
 ) -> DifferenceGrid:
-    """Residual differences of all pairs of indices, each read at its own depth. ``with_bias``: as in the post."""
+    """Residual differences of all pairs of indices, each read at its own depth, by a lens that differs from index to index as at b.
+
+    ``with_bias``: as in the post.
+    """
     differences = pairwise(means.resid, sign)
     indices, _, depths, _ = differences.shape
     rows = torch.from_numpy(differences).flatten(0, 1).to(model.device, model.dtype)
     nothing = torch.empty(len(rows), 0, dtype=torch.long, device=model.device)
-    reading = read_lens(model, lens if with_bias else LinearPart(lens), rows, nothing, top_k)
+    index = torch.arange(indices, device=model.device).repeat(indices)
+    reading = read_lens(model, lens if with_bias else LinearPart(lens), rows, index, nothing, top_k)
     top_ids = reading.top_ids.view(indices, indices, depths, -1).cpu().numpy()
     first, second = (pairwise(half.resid, sign) for half in means.halves)
     return DifferenceGrid(

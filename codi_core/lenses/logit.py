@@ -5,13 +5,20 @@ from __future__ import annotations
 from torch import Tensor
 
 from codi_core.lenses.base import Lens
+from codi_core.models.model import CodiModel
+from codi_core.settings import Settings
 
 
 class LogitLens(Lens):
     name = "logit"
 
-    def transform(self, resid: Tensor, depth: int) -> Tensor:
+    def transform(self, resid: Tensor, depth: int, index: Tensor) -> Tensor:
         return resid
 
-    def linear(self, vector: Tensor, depth: int) -> Tensor:
+    def linear(self, vector: Tensor, depth: int, index: Tensor) -> Tensor:
         return vector
+
+
+def load_logit(model: CodiModel, variant: str, settings: Settings) -> LogitLens:
+    """It needs no file and fits every model."""
+    return LogitLens()

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from codi_core.lenses.base import Lens
 from codi_core.models.model import CodiModel
-from codi_core.types import Floats, LensGrid
+from codi_core.values.arrays import Floats
+from codi_core.values.lens import LensGrid
 
 CHUNK_BYTES = 1 << 26
 """Size of one logits array; a handful of them are alive at once."""
@@ -36,22 +37,33 @@ class Reading:
 
 
 def read_lens(
-    model: CodiModel, lens: Lens, resid: Tensor, tracked: Tensor, top_k: int = 10, on_chunk: Callable[[], None] | None = None
+    model: CodiModel,
+    lens: Lens,
+    resid: Tensor,
+    index: Tensor,
+    tracked: Tensor,
+    top_k: int = 10,
+    on_chunk: Callable[[], None] | None = None,
 ) -> Reading:
-    """Read ``[row depth d_model]``; ``tracked`` ``[row m]`` are the token ids to follow in each row. ``on_chunk`` may raise Cancelled."""
+    """Read ``[row depth d_model]``, taken at the indices ``[row]``; ``tracked`` ``[row m]`` are the token ids to follow in each row.
+
+    ``on_chunk`` may raise Cancelled.
+    """
     parts = []
     with torch.inference_mode():
         for rows in _chunks(resid.shape[0], resid.shape[1] * model.vocab_size * 4):
             if on_chunk:
                 on_chunk()
-            parts.append(_read_chunk(lens.logits(model, resid[rows]), tracked[rows], top_k))
+            parts.append(_read_chunk(lens.logits(model, resid[rows], index[rows]), tracked[rows], top_k))
     return Reading(**{name: torch.cat([getattr(part, name) for part in parts]) for name in Reading.__dataclass_fields__})
 
 
 def lens_grid(model: CodiModel, lens: Lens, resid: Floats, tracked_ids: Sequence[int] = (), top_k: int = 10) -> LensGrid:
     """What ``lens`` reads in one rollout: ``resid`` ``[index depth d_model]`` as in `Rollout`."""
     tracked = torch.tensor(list(tracked_ids), dtype=torch.long, device=model.device)
-    reading = read_lens(model, lens, torch.from_numpy(resid).to(model.device, model.dtype), tracked.expand(len(resid), -1), top_k)
+    index = torch.arange(len(resid), device=model.device)
+    rows = torch.from_numpy(resid).to(model.device, model.dtype)
+    reading = read_lens(model, lens, rows, index, tracked.expand(len(resid), -1), top_k)
     top_ids = reading.top_ids.cpu().numpy()
     return LensGrid(
         lens=lens.name,

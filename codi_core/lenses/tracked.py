@@ -6,8 +6,7 @@ import re
 
 from codi_core.errors import InputError
 from codi_core.models.model import CodiModel
-from codi_core.models.prompts import BOT, EOT
-from codi_core.types import TrackedToken
+from codi_core.values.lens import TrackedToken
 
 MAX_CHARS = 100
 _ID = re.compile(r"id:(\d{1,9})")
@@ -24,17 +23,17 @@ def track(model: CodiModel, text: str) -> TrackedToken:
         raise InputError(f"A tracked token of {len(text)} characters: give 1 to {MAX_CHARS}.")
     if exact := _ID.fullmatch(text):
         return _exactly(model, text, int(exact[1]))
-    special = {BOT: model.ids.bot, EOT: model.ids.eot}
-    if text in special:
-        return _exactly(model, text, special[text])
+    if text in model.token_names:
+        return _exactly(model, text, model.token_names[text])
     encoded = [model.tokenizer(spelling, add_special_tokens=False)["input_ids"] for spelling in _spellings(text)]
     single = dict.fromkeys(ids[0] for ids in encoded if len(ids) == 1)
     if single:
         return TrackedToken(text, tuple(single), tuple(map(model.token_text, single)), "")
     shortest = min(encoded, key=len)
     pieces = [model.token_text(token) for token in shortest]
-    note = f"{text!r} is {len(pieces)} tokens ({' | '.join(pieces)}): only the first, {pieces[0]!r}, is tracked."
-    return TrackedToken(text, (shortest[0],), (pieces[0],), note)
+    note = f"{text!r} is {len(pieces)} tokens ({' | '.join(pieces)}): only the first, {pieces[0]!r}, is tracked. "
+    note += "A lens reads the next token alone, so the whole of it has no probability in a latent."
+    return TrackedToken(text, (shortest[0],), (pieces[0],), note, len(pieces))
 
 
 def _exactly(model: CodiModel, text: str, token: int) -> TrackedToken:

@@ -1,78 +1,197 @@
-"""Model families: how transformers' modules map to our canonical names. A new family is one row of FAMILIES."""
+"""Families of latent-reasoning checkpoints: what their public code writes into a file and does with it. A new one is a row of FAMILIES.
+
+Sources: zhenyi4/codi, cywinski/codi, InternLM/SIM-CoT (CODI), connordilgren/are-lrms-easily-interpretable (multi-mode),
+facebookresearch/coconut, InternLM/SIM-CoT (Coconut), ModalityDance/LatentTTS.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-import torch
-from huggingface_hub.errors import StrictDataclassError
-from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from codi_core.values.model import PromptFormat, RunMode
 
-from codi_core.errors import ModelError
-from codi_core.models.attention import ATTENTION
+Role = Literal["pad", "bot", "eot", "latent"]
+
+
+@dataclass(frozen=True)
+class Added:
+    """A row that the family's code appends to the base model's embedding."""
+
+    role: Role
+    name: str
+    """As the family's tokenizers spell it."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Paths of the canonical parts inside transformers' model, which are also the names of their tensors in a checkpoint."""
+    """One way of feeding thoughts back. Everything here holds for every checkpoint of the family."""
 
-    body: str
-    embed: str
-    blocks: str
-    final_norm: str
-    rotary: str | None
-    """Module holding ``inv_freq``; None when positions are learned embeddings."""
-    ties_by_default: bool
-    """Whether a base config that does not mention ``tie_word_embeddings`` ties the head to the embedding."""
+    name: str
+    label: str
+    source: str
+    """The public code it was read from."""
+    bodies: tuple[str, ...]
+    """Prefixes that the base model's own tensor names may have; the first is the usual one."""
+    projection: str
+    """Prefix of the tensors that make a pass's input; empty: h is fed back as it is."""
+    added: tuple[Added, ...]
+    """The added rows in the order in which they are appended."""
+    formats: tuple[PromptFormat, ...]
+    """Prompt formats its checkpoints were trained with, the default first."""
+    modes: tuple[RunMode, ...] = ("latent",)
+    """What its checkpoints were trained to do."""
+    apart: Mapping[str, str] = field(default_factory=dict)
+    """Prefixes of tensors that the rollout does not use, and what they are."""
+    copies: tuple[str, ...] = ()
+    """Names of copies of the input embedding."""
+    masks_eot: bool = False
+    """eot cannot be written in an answer."""
+    first_token_may_be_eos: bool = False
+    """The first answer token is not compared with eos: an eos there is kept, and the answer goes on."""
+    names_tokens: bool = False
+    """Its code adds the tokens to the tokenizer, so that questions and answers spell them."""
+    latent_read_as: int | None = None
+    """The id whose embedding is fed when an answer writes the latent token."""
+    rounds_rope: bool = False
+    """Its code casts the whole module to bfloat16, rotary frequencies included."""
+    feeds_back: bool = True
+    """False: every pass is fed the one learned vector ``weight`` under ``projection``, whatever the latents are."""
+    passes: int | None = None
+    """Latents of every published checkpoint; None when they differ, so that a person has to say."""
+    passes_hint: str = ""
+    """What is known where they differ."""
 
-    def part(self, model: nn.Module, name: str) -> Any:
-        return attrgetter(name)(model)
+    def index_of(self, role: Role) -> int | None:
+        """Place of a role among the added rows."""
+        return next((place for place, added in enumerate(self.added) if added.role == role), None)
+
+    def name_of(self, role: Role) -> str | None:
+        return next((added.name for added in self.added if added.role == role), None)
 
 
-_LLAMA = Family("model", "model.embed_tokens", "model.layers", "model.norm", "model.rotary_emb", ties_by_default=False)
-_GPT2 = Family("transformer", "transformer.wte", "transformer.h", "transformer.ln_f", None, ties_by_default=True)
+_COCONUT_TOKENS = (Added("bot", "<|start-latent|>"), Added("eot", "<|end-latent|>"), Added("latent", "<|latent|>"))
+_COCONUT_PASSES = "6 in Coconut's runs on GSM8K, ProsQA and ProntoQA, 10 in SIM-CoT's: the stage reached in training times c_thought"
+_COCONUT_APART = {
+    "expainable_llm.": "SIM-CoT's auxiliary decoder, for training and for reading latents as text",
+    "explainable_llm.": "SIM-CoT's auxiliary decoder, for training and for reading latents as text",
+}
+_CODI_APART = {
+    "decoder.": "SIM-CoT's step decoder, for training and for reading latents as text",
+    "pj_in.": "the step decoder's input projection",
+    "pj_out.": "the step decoder's output projection",
+}
 
-FAMILIES: dict[str, Family] = {"llama": _LLAMA, "qwen3": _LLAMA, "gpt2": _GPT2}
-"""By the base config's ``model_type``."""
+_ROWS = (
+    Family(
+        "codi",
+        "CODI",
+        "zhenyi4/codi, cywinski/codi, InternLM/SIM-CoT",
+        bodies=("codi.", ""),
+        projection="prj.",
+        added=(Added("pad", "[PAD]"), Added("bot", "<|bocot|>"), Added("eot", "<|eocot|>")),
+        formats=("paper", "answer-only", "paper-eos"),
+        modes=("latent", "explicit"),
+        apart=_CODI_APART,
+        masks_eot=True,
+        rounds_rope=True,
+        passes=6,
+    ),
+    Family(
+        "codi-multimode",
+        "CODI, multi-mode",
+        "connordilgren/are-lrms-easily-interpretable",
+        bodies=("codi.", ""),
+        projection="prj.",
+        added=(Added("bot", "<bocot>"), Added("eot", "<eocot>")),
+        formats=("turn",),
+        modes=("latent", "explicit", "direct"),
+        apart=_CODI_APART,
+        rounds_rope=True,
+        passes=6,
+    ),
+    Family(
+        "codi-pause",
+        "CODI, pause twin",
+        "this repository (docs/bundled-model.md)",
+        bodies=("codi.",),
+        projection="pause.",
+        added=(Added("pad", "[PAD]"), Added("bot", "<|bocot|>"), Added("eot", "<|eocot|>")),
+        formats=("answer-only",),
+        modes=("latent", "explicit"),
+        masks_eot=True,
+        feeds_back=False,
+        passes=6,
+    ),
+    Family(
+        "coconut",
+        "Coconut",
+        "facebookresearch/coconut, InternLM/SIM-CoT",
+        bodies=("base_causallm.",),
+        projection="",
+        added=_COCONUT_TOKENS,
+        formats=("newline",),
+        apart=_COCONUT_APART,
+        copies=("embedding.weight",),
+        first_token_may_be_eos=True,
+        names_tokens=True,
+        passes_hint=_COCONUT_PASSES,
+    ),
+    Family(
+        "coconut-multimode",
+        "Coconut, multi-mode",
+        "connordilgren/are-lrms-easily-interpretable",
+        bodies=("base_causallm.",),
+        projection="",
+        added=(Added("bot", "<|bocot|>"), Added("eot", "<|eocot|>"), Added("latent", "<|latent|>")),
+        formats=("newline-turn",),
+        apart=_COCONUT_APART,
+        copies=("embedding.weight",),
+        first_token_may_be_eos=True,
+        names_tokens=True,
+        passes_hint=_COCONUT_PASSES,
+    ),
+    Family(
+        "latenttts-codi",
+        "LatentTTS, CODI",
+        "ModalityDance/LatentTTS",
+        bodies=("",),
+        projection="projector.",
+        added=_COCONUT_TOKENS,
+        formats=("as-is",),
+        names_tokens=True,
+        latent_read_as=0,
+        passes=6,
+    ),
+    Family(
+        "latenttts-coconut",
+        "LatentTTS, Coconut",
+        "ModalityDance/LatentTTS",
+        bodies=("",),
+        projection="",
+        added=_COCONUT_TOKENS,
+        formats=("newline",),
+        names_tokens=True,
+        latent_read_as=0,
+        passes=6,
+    ),
+)
+FAMILIES: dict[str, Family] = {family.name: family for family in _ROWS}
+"""By name. The first row whose prefixes fit a file is its family unless its tokens say another (see `recognise.family_of`)."""
 
+BODY_PREFIXES = tuple(dict.fromkeys(prefix for family in _ROWS for prefix in family.bodies if prefix))
+PROJECTION_PREFIXES = tuple(dict.fromkeys(family.projection for family in _ROWS if family.projection))
 
-def family_of(base_config: dict[str, Any]) -> Family:
-    """Raises ModelError for a family without a row, or one of its options our attention does not compute."""
-    model_type = base_config.get("model_type")
-    if model_type not in FAMILIES:
-        raise ModelError(f"The base config says model_type '{model_type}': supported families are {', '.join(FAMILIES)}.")
-    if base_config.get("use_sliding_window"):
-        raise ModelError("The base config asks for sliding-window attention, which is not supported: set use_sliding_window to false.")
-    return FAMILIES[model_type]
-
-
-def empty_model(base_config: dict[str, Any], vocab_size: int) -> nn.Module:
-    """The architecture without weights (on torch's meta device), its vocabulary resized and its head untied."""
-    try:
-        config = AutoConfig.for_model(**{**base_config, "vocab_size": vocab_size, "tie_word_embeddings": False, "pad_token_id": None})
-        with torch.device("meta"):
-            model: nn.Module = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-                config, attn_implementation=ATTENTION, dtype=torch.float32
-            )
-    except (StrictDataclassError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"The base config cannot be used: {error}") from error
-    return model.eval().requires_grad_(False)
-
-
-def make_rotary(model: nn.Module, family: Family, rounded: bool) -> None:
-    """Compute the rotary frequencies, which are in no checkpoint, in float32 on the cpu.
-
-    ``rounded`` rounds them to bfloat16 as both public code bases did when they cast the whole module; they stay float32 tensors,
-    so that angles are exact in every dtype of the model.
-    """
-    if family.rotary is None:
-        return
-    config: Any = model.config
-    rotary = type(family.part(model, family.rotary))(config=config)
-    if rounded:
-        rotary.inv_freq = nn.Buffer(rotary.inv_freq.bfloat16().float(), persistent=False)
-        rotary.original_inv_freq = nn.Buffer(rotary.inv_freq.clone(), persistent=False)
-    model.set_submodule(family.rotary, rotary)
+FOREIGN_FILES = {
+    "pccot_args.json": "a PCCoT model, which refines all its latents together several times (Jacobi iterations), not one after another",
+}
+"""Files beside the weights that tell a method which is not computed here, and what it is."""
+REFUSED = {
+    "pause_embedding": "a pause model: one trained vector replaces every latent input, so nothing is fed back",
+    "mu_head.": "a CoLaR model, which samples latents of a distribution",
+    "latent_policy.": "a CoLaR model, which samples latents of a distribution",
+    "score.": "a classifier or reward model, which writes no answers",
+    "v_head.": "a value model, which writes no answers",
+}
+"""Beginnings of names that tell another kind of model, and what it is."""

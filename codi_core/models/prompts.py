@@ -1,77 +1,56 @@
-"""The one way a question becomes token ids, and the ids that frame it."""
+"""The one way a question becomes token ids, and what frames it and its answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from transformers import PreTrainedTokenizerFast
+from codi_core.errors import InputError
+from codi_core.models.rows import SpecialIds
+from codi_core.values.model import PromptFormat
 
-from codi_core.errors import CheckpointError, InputError, ModelError
-from codi_core.types import PromptFormat
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 MAX_PROMPT_CHARS = 20_000
-BOT, EOT, PAD = "<|bocot|>", "<|eocot|>", "[PAD]"
-TOKENIZER_FILE = "tokenizer.json"
 
 
 @dataclass(frozen=True)
-class SpecialIds:
-    """Token ids that frame a rollout."""
+class Frame:
+    """A prompt format: ``[bos] question [newline] [turn] bot``, the latents, then ``eot [eos]``."""
 
-    pad: int
-    bot: int
-    eot: int
-    eos: int
-    bos: int | None
-    """None when the tokenizer adds no bos."""
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a folder. Raises ModelError when its files are absent or broken."""
-    if not (folder / TOKENIZER_FILE).is_file():
-        raise ModelError(f"No {TOKENIZER_FILE} in {folder}: give the folder of the base model with --base.")
-    try:
-        tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder, clean_up_tokenization_spaces=False)
-    except Exception as error:  # the tokenizers library raises bare Exception for a malformed file
-        raise ModelError(f"The tokenizer in {folder} cannot be read: {error}") from error
-    return tokenizer
+    turn: Literal["", "eos", "eot_id"] = ""
+    """What ends the question: eos, Llama's ``<|eot_id|>`` where the tokenizer has it, or nothing."""
+    newline: bool = False
+    """A line break ends the question's text."""
+    strips: bool = True
+    """The text is stripped and double spaces made one, as the CODI code does; else it is read as it is."""
+    eos_after: bool = False
+    """eos follows eot."""
+    lead: str = ""
+    """What the answers it was trained on begin with, before the number."""
 
 
-def special_ids(tokenizer: PreTrainedTokenizerFast, vocab_size: int) -> SpecialIds:
-    """The tokenizer's own bot and eot, else the last two rows of the embedding, where the public code adds them.
-
-    Raises CheckpointError when an id has no row in the embedding or there is no eos.
-    """
-    known = tokenizer.get_vocab()
-    eos = tokenizer.eos_token_id
-    if eos is None:
-        raise CheckpointError("The tokenizer names no eos token, so answers would never stop: use the tokenizer of the Instruct base.")
-    ids = SpecialIds(
-        pad=known.get(PAD, tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos),
-        bot=known.get(BOT, vocab_size - 2),
-        eot=known.get(EOT, vocab_size - 1),
-        eos=eos,
-        bos=_added_bos(tokenizer),
-    )
-    largest = max(known.values(), default=0)
-    if largest >= vocab_size:
-        raise CheckpointError(f"The tokenizer has ids up to {largest}, the embedding {vocab_size} rows: they belong to different models.")
-    return ids
-
-
-def _added_bos(tokenizer: PreTrainedTokenizerFast) -> int | None:
-    """The bos id if the tokenizer puts one before a text (Llama does, GPT-2 has one and does not)."""
-    bos = tokenizer.bos_token_id
-    return bos if bos is not None and tokenizer("a")["input_ids"][:1] == [bos] else None
+INSTRUCTIONS = ("Output only the answer and nothing else.", "Give the answer only and nothing else.")
+"""Ends of questions that need no other instruction: of the CODI authors' data and of the posts' templates."""
+CODI_LEAD = "The answer is: "
+FRAMES: dict[PromptFormat, Frame] = {
+    "answer-only": Frame(turn="eos"),
+    "paper": Frame(lead=CODI_LEAD),
+    "paper-eos": Frame(turn="eos", eos_after=True, lead=CODI_LEAD),
+    "turn": Frame(turn="eot_id", lead=CODI_LEAD),
+    "newline": Frame(newline=True, strips=False, lead="### "),
+    "newline-turn": Frame(turn="eot_id", newline=True, strips=False, lead="### "),
+    "as-is": Frame(strips=False, lead=CODI_LEAD),
+}
 
 
 def clean_question(question: str) -> str:
-    """The text as the model reads it: stripped, double spaces made one, as in the public code.
+    """The text stripped, double spaces made one, as in the CODI code; how questions are compared and stored.
 
     Raises InputError when nothing is left or it is longer than MAX_PROMPT_CHARS.
     """
-    text = question.encode("utf-8", "replace").decode().strip().replace("  ", " ")  # a lone surrogate is no text
+    text = _text(question).strip().replace("  ", " ")
     if not text:
         raise InputError("The prompt is empty: type a question.")
     if len(text) > MAX_PROMPT_CHARS:
@@ -79,14 +58,27 @@ def clean_question(question: str) -> str:
     return text
 
 
-def build_prompt(tokenizer: PreTrainedTokenizerFast, ids: SpecialIds, prompt_format: PromptFormat, question: str) -> list[int]:
-    """``[bos] question [eos] bot``; eos unless the format is ``paper``. Raises InputError as `clean_question` does."""
-    text: list[int] = tokenizer(clean_question(question))["input_ids"]
-    if prompt_format != "paper":
-        text = [*text, ids.eos]
-    return [*text, ids.bot]
+def as_read(frame: Frame, question: str, suffix: str = "") -> str:
+    """The question's text as a model of this prompt format reads it, ``suffix`` at its end unless an instruction is there.
+
+    Raises InputError as `clean_question` does.
+    """
+    cleaned = clean_question(question)
+    text = cleaned if frame.strips else _text(question)
+    return text if cleaned.endswith((*INSTRUCTIONS, suffix.strip() or INSTRUCTIONS[0])) else text + suffix
 
 
-def after_latents(ids: SpecialIds, prompt_format: PromptFormat) -> list[int]:
+def build_prompt(tokenizer: PreTrainedTokenizerFast, ids: SpecialIds, frame: Frame, question: str, suffix: str = "") -> list[int]:
+    """``[bos] question … bot``, see `Frame` and `as_read`. Raises InputError as `clean_question` does."""
+    text: list[int] = tokenizer(as_read(frame, question, suffix) + "\n" * frame.newline)["input_ids"]
+    turn = {"": None, "eos": ids.eos, "eot_id": ids.turn_end}[frame.turn]
+    return [*text, *([] if turn is None else [turn]), ids.bot]
+
+
+def after_latents(ids: SpecialIds, frame: Frame) -> list[int]:
     """What is fed after the last pass, before the first answer token."""
-    return [ids.eot, ids.eos] if prompt_format == "paper-eos" else [ids.eot]
+    return [ids.eot, ids.eos] if frame.eos_after else [ids.eot]
+
+
+def _text(question: str) -> str:
+    return question.encode("utf-8", "replace").decode()  # a lone surrogate is no text

@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from codi_core.backend.worker import Check
+from codi_core.engine.engine import Engine
 from codi_core.errors import InputError, InterventionError
-from codi_core.evaluation.compare import effect_of
+from codi_core.evaluation.effects import effect_of, outcomes_of
+from codi_core.evaluation.golds import answered
 from codi_core.evaluation.outcomes import spells_out
 from codi_core.evaluation.prepared import PreparedSet
-from codi_core.evaluation.run import clusters_of, family_of
-from codi_core.evaluation.stats import bootstrap_interval, compare, share
-from codi_core.keys import key_of
+from codi_core.evaluation.stats import compare, estimate, share
+from codi_core.keys import ADDED_LATER, key_of
 from codi_core.models.prompts import clean_question
-from codi_core.services.effects import ANSWER_ROOM, ConditionRequest, Together, run_together
-from codi_core.services.inspect import known_problems
-from codi_core.services.steer import MeansRequest, condition_of, directions_of, means_words
-from codi_core.services.workbench import Poke, Workbench
+from codi_core.problems.clusters import clusters_of, family_of
+from codi_core.services.effects import ConditionBatch, run_together
+from codi_core.services.known import known
+from codi_core.services.shared.commands import means_words, passes_words
+from codi_core.services.shared.directions import collect_in_turns, condition_of, directions_of
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest
+from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.conditions import Condition
-from codi_core.steering.limits import check_indices
+from codi_core.steering.limits import check_feeds_back, check_indices
 from codi_core.steering.replacement import By, Replacement
-from codi_core.types import (
-    AblationMap,
-    AblationSite,
-    Estimate,
-    EvalSetSpec,
-    LatentImportance,
-    PassCurve,
-    PassPoint,
-    PromptImportance,
-    Question,
-    Rollout,
-    RolloutConfig,
-    ScoredRun,
-    Space,
-)
+from codi_core.values.callbacks import CheckCancelled, OnWait
+from codi_core.values.evals import ScoredRun
+from codi_core.values.latents import AblationMap, AblationSite, LatentImportance, PassCurve, PassPoint, PromptImportance
+from codi_core.values.model import Rollout, RolloutConfig
+from codi_core.values.questions import EvalSetSpec, Question
+from codi_core.values.stats import Estimate
+from codi_core.values.vectors import Space
 
 KINDS: tuple[By, ...] = ("zero", "mean", "gaussian", "resample", "shuffled", "donor")
 """Replacements that need no wanted value."""
@@ -72,7 +68,7 @@ class EarlyStopRequest:
 
 
 def early_stop(
-    workbench: Workbench, request: EarlyStopRequest, viewer: str, poke: Poke | None = None, compute: bool = True
+    workbench: Workbench, request: EarlyStopRequest, viewer: str, on_wait: OnWait | None = None, compute: bool = True
 ) -> Iterator[PassCurve]:
     """Accuracy after ever more numbers of passes, all of them first; stored ones come at once, and alone unless ``compute``.
 
@@ -81,7 +77,7 @@ def early_stop(
     counts = range(request.passes, -1, -1)
     wanted = [ConditionRequest(request.model, (), request.eval_set, request.n, request.seed, passes=passes) for passes in counts]
     points: dict[int, list[PassPoint]] = {}
-    for found in run_together(workbench, wanted, viewer, poke, compute):
+    for found in run_together(workbench, wanted, viewer, on_wait, compute):
         if 0 in found.pairs:
             for place in found.pairs.keys() - points.keys():
                 points[place] = _points(found, place)
@@ -89,7 +85,7 @@ def early_stop(
         yield PassCurve(found.conditions[0].eval_set, request.passes, found.done, shown)
 
 
-def _points(found: Together, place: int) -> list[PassPoint]:
+def _points(found: ConditionBatch, place: int) -> list[PassPoint]:
     """The point of every group; place 0 has all passes."""
     condition, full, run = found.conditions[place], found.pairs[0][1], found.pairs[place][1]
     groups: dict[str, list[int]] = {"all": list(range(len(found.questions)))}
@@ -107,13 +103,13 @@ def _points(found: Together, place: int) -> list[PassPoint]:
 
 def _point(group: str, condition: Condition, questions: Sequence[Question], full: ScoredRun, run: ScoredRun) -> PassPoint:
     clusters, p_gold = clusters_of(questions), run.p_gold.astype(float)
-    low, high = bootstrap_interval(p_gold, clusters)
     return PassPoint(
         group=group,
         passes=condition.passes,
         accuracy=share(run.correct, clusters),
-        p_gold=Estimate(float(p_gold.mean()), float(low), float(high)),
+        p_gold=Estimate(*map(float, estimate(p_gold, clusters)[:3])),
         against=compare(full.correct, run.correct, clusters),
+        outcomes=outcomes_of(run),
         spelled_out=share(np.array([spells_out(answer) for answer in run.answers], dtype=bool), clusters),
         key=condition.key,
     )
@@ -145,16 +141,8 @@ class AblateRequest:
         return key_of(self)
 
     @property
-    def refused(self) -> dict[AblationSite, str]:
-        """Sites that nothing consumes, each with the reason."""
-        return {site: reason for site in self._all_sites if (reason := _refusal(site, self.passes))}
-
-    @property
-    def sites(self) -> tuple[AblationSite, ...]:
-        return tuple(site for site in self._all_sites if not _refusal(site, self.passes))
-
-    @property
-    def _all_sites(self) -> list[AblationSite]:
+    def asked(self) -> list[AblationSite]:
+        """All sites, those that nothing consumes included."""
         return [AblationSite(by, space, index) for by in self.by for space in self.spaces for index in range(self.passes + 1)]
 
     def condition(self, site: AblationSite) -> ConditionRequest:
@@ -164,12 +152,24 @@ class AblateRequest:
         return ConditionRequest(self.model, (method,), self.eval_set, self.n, self.seed, self.means, self.passes, overlap=self.overlap)
 
 
-def _refusal(site: AblationSite, passes: int) -> str:
-    try:
-        check_indices((site.index,), passes, site.space)
-    except InterventionError as error:
-        return str(error)
-    return ""
+def _refused(request: AblateRequest, engine: Engine, check_cancelled: CheckCancelled) -> dict[AblationSite, str]:
+    """Sites that nothing consumes, each with the reason."""
+    refused = {}
+    for site in request.asked:
+        try:
+            check_feeds_back(site.space, engine.model)
+            check_indices((site.index,), request.passes, site.space)
+        except InterventionError as error:
+            refused[site] = str(error)
+    return refused
+
+
+def _consumed(request: AblateRequest, refused: Mapping[AblationSite, str]) -> tuple[AblationSite, ...]:
+    """Raises InputError when none is left."""
+    sites = tuple(site for site in request.asked if site not in refused)
+    if not sites:
+        raise InputError(next(iter(refused.values()), "There is nothing to replace: choose at least one replacement and one site."))
+    return sites
 
 
 def _is_drawn(by: By) -> bool:
@@ -177,7 +177,7 @@ def _is_drawn(by: By) -> bool:
 
 
 def ablate(
-    workbench: Workbench, request: AblateRequest, viewer: str, poke: Poke | None = None, compute: bool = True
+    workbench: Workbench, request: AblateRequest, viewer: str, on_wait: OnWait | None = None, compute: bool = True
 ) -> Iterator[AblationMap]:
     """The effects of ever more sites; stored ones come at once, and alone unless ``compute``. Each is a condition of the Steer page.
 
@@ -187,16 +187,15 @@ def ablate(
     unknown = [by for by in request.by if by not in KINDS] + [space for space in request.spaces if space not in SPACES]
     if unknown:
         raise InputError(f"'{unknown[0]}' cannot be ablated: choose among {', '.join(KINDS)}, and among {', '.join(SPACES)}.")
-    sites = request.sites
-    if not sites:
-        raise InputError("There is nothing to replace: choose at least one replacement and one site.")
+    refused = workbench.run(request.model, partial(_refused, request), viewer, on_wait)
+    sites = _consumed(request, refused)
     effects = {}
-    for found in run_together(workbench, [request.condition(site) for site in sites], viewer, poke, compute):
+    for found in run_together(workbench, [request.condition(site) for site in sites], viewer, on_wait, compute):
         for place, pair in found.pairs.items():
             if sites[place] not in effects:
                 condition = found.conditions[place]
                 effects[sites[place]] = effect_of(pair, found.questions, (condition.key, condition.baseline.key))
-        yield AblationMap(found.conditions[0].eval_set, request.passes, sites, request.refused, found.done, dict(effects))
+        yield AblationMap(found.conditions[0].eval_set, request.passes, sites, refused, found.done, dict(effects))
 
 
 # Every latent replaced, in one prompt
@@ -214,7 +213,10 @@ class ImportanceRequest:
     spaces: tuple[Space, ...] = SPACES
     means: MeansRequest = field(default_factory=MeansRequest)
     passes: int = 6
-    max_new_tokens: int = 32
+    max_new_tokens: int = RolloutConfig.max_new_tokens
+    gold: str = field(default="", metadata=ADDED_LATER)
+    """The right answer as a person gives it, and step values, of which the last is it; shown beside the model's own, which is followed."""
+    steps: tuple[str, ...] = field(default=(), metadata=ADDED_LATER)
 
     @property
     def key(self) -> str:
@@ -234,7 +236,7 @@ class _Asked:
     """Of its own answer."""
 
 
-def importance(workbench: Workbench, request: ImportanceRequest, viewer: str, poke: Poke | None = None) -> Iterator[PromptImportance]:
+def importance(workbench: Workbench, request: ImportanceRequest, viewer: str, on_wait: OnWait | None = None) -> Iterator[PromptImportance]:
     """The importance of ever more latents of a prompt.
 
     Raises InputError for a prompt that cannot be read or is not answered with a number, or for a number of draws out of range, DataError,
@@ -244,47 +246,52 @@ def importance(workbench: Workbench, request: ImportanceRequest, viewer: str, po
         raise InputError(f"{request.draws} draws: choose {MIN_DRAWS} to {MAX_DRAWS}.")
     if request.by not in ("resample", "gaussian"):
         raise InputError(f"'{request.by}' puts the same in place every time: choose resample or gaussian.")
-    sites = AblateRequest(request.model, (request.by,), request.spaces, passes=request.passes).sites
-    asked = workbench.run(lambda check: _ask(workbench, request, check), viewer, poke)
+    wanted = AblateRequest(request.model, (request.by,), request.spaces, passes=request.passes)
+    sites = _consumed(wanted, workbench.run(request.model, partial(_refused, wanted), viewer, on_wait))
+    asked = workbench.run(request.model, partial(_ask, workbench, request), viewer, on_wait)
     latents: list[LatentImportance] = []
+    collect_in_turns(workbench, request.model, request.means, request.passes, viewer, on_wait)
     for site in sites:
-        latents.append(workbench.run(lambda check, site=site: _replaced(workbench, request, asked, site, check), viewer, poke))  # type: ignore[misc]
+        latents.append(workbench.run(request.model, partial(_replaced, workbench, request, asked, site), viewer, on_wait))
         yield _importance(request, asked, len(sites), latents)
 
 
-def _ask(workbench: Workbench, request: ImportanceRequest, check: Check) -> _Asked:
-    engine = workbench.engine(request.model)
-    text = clean_question(request.prompt)
-    rollout = workbench.rollout(engine, text, RolloutConfig(request.passes, request.max_new_tokens), check)
-    if rollout.number is None or not math.isfinite(rollout.number):
-        raise InputError(f"The model answers {rollout.answer!r:.80}, which holds no number to follow: ask for one.")
-    config = RolloutConfig(request.passes, min(request.max_new_tokens, len(rollout.answer_ids) + ANSWER_ROOM))
-    followed = Question(text, text, rollout.number, "", (), ())
-    condition = condition_of(engine, EvalSetSpec("prompt", 1, 0, ""), config, (Replacement("mean", (0,)),), request.means)
-    condition, prepared = replace(condition, interventions=()), PreparedSet(engine, [followed], config)
-    prob = float(prepared.baseline_of(0, [condition], check)[0].p_gold[0])
-    return _Asked(rollout, known_problems().get(text), prepared, condition, prob)
+def _ask(workbench: Workbench, request: ImportanceRequest, engine: Engine, check_cancelled: CheckCancelled) -> _Asked:
+    text, config = clean_question(request.prompt), RolloutConfig(request.passes, request.max_new_tokens)
+    rollout = workbench.rollout(engine, text, config, check_cancelled)
+    condition = condition_of(workbench, engine, EvalSetSpec("prompt", 1, 0, ""), config, (Replacement("mean", (0,)),), request.means)
+    condition, prepared = replace(condition, interventions=()), PreparedSet(engine, [answered(text, rollout)], config)
+    prob = float(prepared.baseline_of(0, [condition], check_cancelled)[0].p_gold[0])
+    found = known(text, request.gold, request.steps)
+    return _Asked(rollout, found.question if found else None, prepared, condition, prob)
 
 
-def _replaced(workbench: Workbench, request: ImportanceRequest, asked: _Asked, site: AblationSite, check: Check) -> LatentImportance:
+def _replaced(
+    workbench: Workbench,
+    request: ImportanceRequest,
+    asked: _Asked,
+    site: AblationSite,
+    engine: Engine,
+    check_cancelled: CheckCancelled,
+) -> LatentImportance:
     """All draws at one site, and last the mean latent, side by side."""
-    engine, seeds = workbench.engine(request.model), range(request.seed, request.seed + request.draws)
+    seeds = range(request.seed, request.seed + request.draws)
     draws = [Replacement(request.by, (site.index,), space=site.space, seed=seed) for seed in seeds]
     methods = [*draws, Replacement("mean", (site.index,), space=site.space)]
     conditions = [replace(asked.condition, interventions=(method,)) for method in methods]
-    directions = directions_of(workbench, engine, asked.condition, request.means, check)
-    before = asked.prepared.baseline_of(0, conditions, check)
-    after = asked.prepared.answers_of(0, conditions, directions, check)
+    directions = directions_of(workbench, engine, request.means, request.passes, check_cancelled)
+    before = asked.prepared.baseline_of(0, conditions, check_cancelled)
+    after = asked.prepared.answers_of(0, conditions, directions, check_cancelled)
     change = np.array([_log(own) - _log(base) for base, own in zip(before, after, strict=True)], np.float32)
     own = before[0].answers[0]
     answers, each = tuple(run.answers[0] for run in after), [np.arange(request.draws)]
-    low, high = bootstrap_interval(change[:-1], each)
+    mean, low, high, _ = estimate(change[:-1], each)
     return LatentImportance(
         space=site.space,
         index=site.index,
         change=change[:-1],
         answers=answers[:-1],
-        mean=Estimate(float(change[:-1].mean()), float(low), float(high)),
+        mean=Estimate(float(mean), float(low), float(high)),
         changed=share([answer != own for answer in answers[:-1]], each),
         reference=float(change[-1]),
         reference_answer=answers[-1],
@@ -316,7 +323,7 @@ def _importance(request: ImportanceRequest, asked: _Asked, total: int, latents: 
 
 
 def early_stop_command(request: EarlyStopRequest) -> str:
-    return _command(request.model, ["--early-stop", *_set_words(request), *_passes_words(request.passes)])
+    return _command(request.model, ["--early-stop", *_set_words(request), *passes_words(request.model, request.passes)])
 
 
 def ablate_command(request: AblateRequest) -> str:
@@ -324,13 +331,15 @@ def ablate_command(request: AblateRequest) -> str:
     if request.spaces != SPACES:
         chosen += [word for space in request.spaces for word in ("--space", space)]
     drawn = [*(["--draw-seed", str(request.draw)] if request.draw else []), *(["--overlap"] if request.overlap else [])]
-    return _command(request.model, [*chosen, *_set_words(request), *drawn, *_passes_words(request.passes), *means_words(request.means)])
+    return _command(
+        request.model, [*chosen, *_set_words(request), *drawn, *passes_words(request.model, request.passes), *means_words(request.means)]
+    )
 
 
 def importance_command(request: ImportanceRequest) -> str:
     chosen = ["--prompt", request.prompt, "--by", request.by, "--draws", str(request.draws)]
     drawn = ["--draw-seed", str(request.seed)] if request.seed else []
-    return _command(request.model, [*chosen, *drawn, *_passes_words(request.passes), *means_words(request.means)])
+    return _command(request.model, [*chosen, *drawn, *passes_words(request.model, request.passes), *means_words(request.means)])
 
 
 def _command(model: str, words: Sequence[str]) -> str:
@@ -339,7 +348,3 @@ def _command(model: str, words: Sequence[str]) -> str:
 
 def _set_words(request: EarlyStopRequest | AblateRequest) -> list[str]:
     return ["--eval-set", request.eval_set, "--n", str(request.n), *(["--seed", str(request.seed)] if request.seed else [])]
-
-
-def _passes_words(passes: int) -> list[str]:
-    return ["--passes", str(passes)] if passes != 6 else []

@@ -2,85 +2,141 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from codi_core.errors import InputError
+from codi_core.errors import InputError, LensError
 from codi_core.keys import canonical
-from codi_core.services.effects import ROWS, RUNS, ConditionRequest, condition_command, evaluate_condition
-from codi_core.services.steer import questions_of
-from codi_core.services.sweeps import SweepRequest, cell_request, read_sweep, sweep_command
-from codi_core.services.workbench import Poke, Workbench
-from codi_core.steering.methods import text_of
+from codi_core.lenses.cards import CARDS, lens_folder, read_card
+from codi_core.lenses.registry import LENSES
+from codi_core.problems.evalsets import load_eval_set
+from codi_core.services.effects import ROWS, RUNS, evaluate_condition, runs_of
+from codi_core.services.evaluate import EVALS, EvalReport, EvalRequest, eval_command, evaluate
+from codi_core.services.notebook import SUMS, condition_cells, eval_cells, lens_cells, notebook, sweep_cells
+from codi_core.services.shared.commands import condition_command, sweep_command
+from codi_core.services.shared.requests import ConditionRequest, SweepRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.sweeps.stored import cell_outcomes, cell_request, read_sweep
+from codi_core.steering.controls import controls as controls_of
+from codi_core.steering.flags import text_of
 from codi_core.store import META, Artifact
-from codi_core.sweeps.spec import SweepSpec, spec_of
-from codi_core.sweeps.units import CELLS, SWEEPS
-from codi_core.types import ModelSpec, Question, SteeringEffect, SweepTable
+from codi_core.sweeps.spec import SweepSpec
+from codi_core.sweeps.table import band_sweeps
+from codi_core.sweeps.units import SWEEPS
+from codi_core.values.callbacks import OnWait
+from codi_core.values.evals import SteeringEffect
+from codi_core.values.lens import LensCard
+from codi_core.values.model import ModelSpec
+from codi_core.values.questions import Question
+from codi_core.values.sweep import SweepTable
+from codi_core.values.table import table_csv
+from codi_core.values.verdict import points
 
 Files = dict[str, bytes]
 """By name in the bundle."""
-SUMS = "SHA256SUMS"
+ARTIFACTS, LENS = "artifacts", "lens"
+"""Folders of what `received` takes in: ``artifacts/KIND/KEY/``, as in the cache; the files of a lens."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time of every file in the .zip: equal contents make equal bundles."""
 
 
-def bundle_condition(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None = None) -> tuple[str, bytes]:
+def bundle_condition(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None = None) -> tuple[str, bytes]:
     """Name and contents of the .zip. What is not stored yet is computed first. Raises as `evaluate_condition`."""
-    effects = list(evaluate_condition(workbench, request, viewer, poke))
+    effects = list(evaluate_condition(workbench, request, viewer, on_wait))
     if not effects:
         raise InputError("The eval set has no question: there is nothing to bundle.")
-    effect = effects[-1]
-    model = workbench.run(lambda check: workbench.engine(request.model).model.spec, viewer, poke)
+    effect, condition = effects[-1], runs_of(workbench, request, viewer, on_wait)[0]
+    model = workbench.run(request.model, lambda engine, _: engine.model.spec, viewer, on_wait)
     name, command = f"codi-condition-{effect.key}", condition_command(request)
     artifact = workbench.store.read(RUNS, effect.key)
-    questions = questions_of(request.eval_set, request.n, request.seed)[1]
+    others = [one.key for one in controls_of(condition, request.controls)] if request.controls else []
+    questions = load_eval_set(request.eval_set, request.n, request.seed)[1]
     files = {
         "README.md": _condition_words(request, effect, model, command),
         "spec.json": _json({"condition": artifact.meta.spec, "key": effect.key, "request": canonical(request), "model": _model(model)}),
-        "results.json": _json(effect_json(effect)),
-        "rows.csv": _csv(_with_questions(artifact.parquet(ROWS), questions)),
-        "rows.parquet": artifact.file(ROWS).read_bytes(),
+        "results.json": _json(effect.as_json()),
+        "rows.csv": table_csv(_with_questions(artifact.parquet(ROWS), questions)),
         "versions.json": _versions(artifact),
         "command.txt": f"{command}\n".encode(),
-        "repeat.ipynb": notebook(*_condition_cells(command)),
+        "repeat.ipynb": notebook(*condition_cells(request, effect.key)),
+        **_stored(workbench, RUNS, dict.fromkeys([effect.key, effect.baseline_key, *others])),
     }
-    if request.against == "all" and effect.baseline_key != effect.key and workbench.store.find(RUNS, effect.baseline_key):
-        files["baseline-rows.parquet"] = workbench.store.read(RUNS, effect.baseline_key).file(ROWS).read_bytes()
+    return f"{name}.zip", zipped(name, files)
+
+
+def bundle_eval(workbench: Workbench, request: EvalRequest, viewer: str) -> tuple[str, bytes]:
+    """Name and contents of the .zip of an accuracy, as `bundle_condition`. Raises as `evaluate`."""
+    report, command = evaluate(workbench, request, viewer=viewer), eval_command(request)
+    key, name = report.spec.key, f"codi-eval-{report.spec.key}"
+    artifact = workbench.store.read(EVALS, key)
+    files = {
+        "README.md": _eval_words(report, command),
+        "spec.json": _json({"eval": artifact.meta.spec, "key": key, "request": asdict(request), "model": _model(report.spec.model)}),
+        "results.json": _json(report.as_json()),
+        "rows.csv": table_csv(artifact.parquet(ROWS)),
+        "versions.json": _versions(artifact),
+        "command.txt": f"{command}\n".encode(),
+        "repeat.ipynb": notebook(*eval_cells(request, key)),
+        **_stored(workbench, EVALS, [key]),
+    }
+    return f"{name}.zip", zipped(name, files)
+
+
+def bundle_lens(workbench: Workbench, model: str, lens: str, viewer: str) -> tuple[str, bytes]:
+    """Name and contents of the .zip of a trained lens. Raises LensError for one that is not trained, or is none of this model's."""
+    kind, _, variant = lens.partition(":")
+    if kind not in CARDS:
+        raise LensError(f"The lens '{lens}' has no files: name a trained one, {' or '.join(f'{name}:VARIANT' for name in CARDS)}.")
+    command = LENSES[kind].command
+    folder = workbench.run(model, lambda engine, _: lens_folder(engine.model, workbench.settings, kind, variant, command), viewer)
+    card = read_card(folder)
+    name = f"codi-lens-{kind}-{variant}-{card.key}"
+    files = {
+        "README.md": _lens_words(card),
+        "spec.json": _json({"lens": card.name, "key": card.key, "model": _model(card.model)}),
+        "repeat.ipynb": notebook(*lens_cells(model, card.name)),
+        **{f"{LENS}/{path.name}": path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()},
+    }
     return f"{name}.zip", zipped(name, files)
 
 
 def bundle_sweep(workbench: Workbench, key: str) -> tuple[str, bytes]:
     """Name and contents of the .zip of a stored sweep; needs no model. Raises ArtifactError when there is no such sweep, DataError."""
     table, artifact = read_sweep(workbench.store, key), workbench.store.read(SWEEPS, key)
-    spec = spec_of(artifact.meta.spec)
-    name, commands = f"codi-sweep-{key}", sweep_commands(table, spec)
+    spec = artifact.spec(SweepSpec)
+    name, outcomes, requests = f"codi-sweep-{key}", cell_outcomes(workbench.store, table), cell_requests(table, spec)
+    commands = [condition_command(request) for request in requests] or [sweep_command_of(table)]
     files = {
         "README.md": _sweep_words(table, spec, commands),
         "spec.json": _json({"sweep": artifact.meta.spec, "key": key, "model": _model(spec.model)}),
-        "cells.csv": _csv(table.cells),
+        "cells.csv": table_csv(table.cells),
+        "bands.csv": table_csv(table.bands),
+        "outcomes.csv": table_csv(pd.DataFrame([{"place": place, **own.columns} for place, own in outcomes.items()])),
         "versions.json": _versions(artifact),
         "command.txt": "".join(f"{command}\n" for command in commands).encode(),
-        "repeat.ipynb": notebook(*_sweep_cells(key, commands)),
-        **{file: artifact.file(file).read_bytes() for file in artifact.meta.files},
+        "repeat.ipynb": notebook(*sweep_cells(table, requests)),
+        **_stored(workbench, SWEEPS, [key, *band_sweeps(workbench.store, spec)]),
     }
     return f"{name}.zip", zipped(name, files)
 
 
-def sweep_commands(table: SweepTable, spec: SweepSpec) -> list[str]:
-    """The command lines that make the table again; for chosen cells (the confirm step) one a condition."""
-    if spec.axes.only:
-        places = table.cells.loc[table.cells["role"] == "cell", "place"]
-        return [condition_command(cell_request(table, int(place))) for place in places]
+def cell_requests(table: SweepTable, spec: SweepSpec) -> list[ConditionRequest]:
+    """One a cell, where cells were chosen (the confirm step)."""
+    places = table.cells.loc[table.cells["role"] == "cell", "place"] if spec.axes.only else ()
+    return [cell_request(table, int(place)) for place in places]
+
+
+def sweep_command_of(table: SweepTable) -> str:
+    """The command line that makes a whole grid again."""
     request = SweepRequest(
         model=table.model_name,
         preset=table.name,
@@ -88,11 +144,9 @@ def sweep_commands(table: SweepTable, spec: SweepSpec) -> list[str]:
         n=table.eval_set.n,
         seed=table.eval_set.seed,
         passes=table.rollout.passes,
-        randoms=spec.axes.randoms,
-        shuffled=spec.axes.shuffled,
         means_n=table.means.eval_set.n,
     )
-    return [sweep_command(request)]
+    return sweep_command(request)
 
 
 def save_bundle(bundle: tuple[str, bytes], out: Path | None) -> Path:
@@ -121,12 +175,6 @@ def zipped(name: str, files: Mapping[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def effect_json(effect: SteeringEffect) -> dict[str, Any]:
-    """As `eval --condition … --json` prints it."""
-    transitions = {f"{before} → {after}": count for (before, after), count in effect.transitions.items()}
-    return {**dataclasses.asdict(dataclasses.replace(effect, transitions={})), "transitions": transitions}
-
-
 def _with_questions(rows: pd.DataFrame, questions: Sequence[Question]) -> pd.DataFrame:
     """What was asked, before what was answered."""
     asked = [questions[number] for number in rows["number"]]
@@ -137,8 +185,20 @@ def _with_questions(rows: pd.DataFrame, questions: Sequence[Question]) -> pd.Dat
         "gold": [question.gold for question in asked],
         "template": [question.template for question in asked],
         "triple": [" ".join(map(str, question.triple)) for question in asked],
+        "groups": [" · ".join(filter(None, question.groups)) for question in asked],
     }
     return pd.concat([pd.DataFrame(columns), rows.drop(columns="number").reset_index(drop=True)], axis=1)
+
+
+def _stored(workbench: Workbench, kind: str, keys: Iterable[str]) -> Files:
+    """Artifacts as they lie in the store, for another store to take in; a baseline with as many passes stands in its condition's rows."""
+    found: Files = {}
+    for key in keys:
+        if workbench.store.find(kind, key) is None:
+            continue
+        artifact = workbench.store.read(kind, key)
+        found |= {f"{ARTIFACTS}/{kind}/{key}/{name}": (artifact.path / name).read_bytes() for name in (META, *artifact.meta.files)}
+    return found
 
 
 def _versions(artifact: Artifact) -> bytes:
@@ -148,11 +208,6 @@ def _versions(artifact: Artifact) -> bytes:
 
 def _model(model: ModelSpec) -> dict[str, Any]:
     return {**canonical(model), "key": model.key}
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    """All texts in quotes: one with a carriage return of its own would else end its row."""
-    return table.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode("utf-8-sig")
 
 
 def _json(value: Any) -> bytes:
@@ -178,16 +233,18 @@ def _condition_words(request: ConditionRequest, effect: SteeringEffect, model: M
     marked = "\n**Means come from evaluated questions, as in the posts: the effect is optimistic.**\n" if request.overlap else ""
     return f"""# Condition {effect.key}
 
-{effect.verdict}
+{effect.verdict.sentence()}
 
 * model {model.name}, weights {model.checkpoint}, {model.dtype}
 * intervention `{text_of(request.interventions) or "none"}`
 * {paired.n:,} questions of '{request.eval_set}', seed {request.seed} (effective n {paired.effective_n:,.0f})
-* accuracy {effect.baseline.value:.1%} unsteered, {effect.steered.value:.1%} steered: {100 * paired.delta:+.1f} points \
-[{100 * paired.low:+.1f}, {100 * paired.high:+.1f}], {paired.fixed} fixed, {paired.broken} broken, p {paired.p_clustered:.3g} (clustered)
+* accuracy {effect.baseline.value:.1%} unsteered, {effect.steered.value:.1%} steered: {points(paired.delta)} points \
+[{points(paired.low)}, {points(paired.high)}], {effect.only_form.words(paired.fixed, paired.broken)}, p {paired.p_clustered:.3g} (clustered)
+* answers unsteered: {effect.baseline_outcomes.words()}
+* answers steered: {effect.steered_outcomes.words()}
 {marked}
-{_contents("rows.csv, rows.parquet: a row a question, the baseline's columns beside the condition's", "results.json: the comparison")}
-Repeat it in the repository:
+{_contents("rows.csv: a row a question, the baseline's columns beside the condition's", "results.json: the comparison")}
+Repeat it, in the repository or with the package codi-explorer:
 
 ```bash
 {command}
@@ -197,19 +254,56 @@ Repeat it in the repository:
 
 def _sweep_words(table: SweepTable, spec: SweepSpec, commands: Sequence[str]) -> bytes:
     refused = "".join(f"* left out: {reason}\n" for reason in table.refused)
-    lines = "\n".join(commands)
+    lines, conditions = "\n".join(commands), len(table.cells) + len(table.bands)
+    tables = "cells.csv: a row a condition; bands.csv: what cells are ranked among; outcomes.csv: what became of the answers, by `place`"
+    contents = _contents(tables, f"{ARTIFACTS}/sweeps/{table.key}/rows.parquet: a row a question and condition")
     return f"""# Sweep {table.key}: {table.title}
 
 * model {spec.model.name}, weights {spec.model.checkpoint}, {spec.model.dtype}
-* {len(table.cells):,} conditions on {table.eval_set.n:,} questions of '{table.eval_set.name}', seed {table.eval_set.seed}
+* {conditions:,} conditions on {table.eval_set.n:,} questions of '{table.eval_set.name}', seed {table.eval_set.seed}
 * made {table.created} by code {table.code}
 {refused}
-{_contents("cells.csv, cells.parquet: a row a condition", "rows.parquet: a row a question and condition")}
-Repeat it in the repository:
+{contents}
+Repeat it, in the repository or with the package codi-explorer:
 
 ```bash
 {lines}
 ```
+""".encode()
+
+
+def _eval_words(report: EvalReport, command: str) -> bytes:
+    spec, share = report.spec, report.accuracy
+    return f"""# Eval {spec.key}
+
+* model {spec.model.name}, weights {spec.model.checkpoint}, {spec.model.dtype}
+* {share.n:,} questions of '{spec.eval_set.name}', seed {spec.eval_set.seed} (effective n {share.effective_n:,.0f})
+* accuracy {share.value:.1%} [{share.low:.1%}, {share.high:.1%}]
+* answers: {report.outcomes.words()}
+
+{_contents("rows.csv: a row a question", "results.json: the accuracy, and by kind of question")}
+Repeat it, in the repository or with the package codi-explorer:
+
+```bash
+{command}
+```
+""".encode()
+
+
+def _lens_words(card: LensCard) -> bytes:
+    model, depths = card.model, card.kl.shape[1] - 1
+    kl, plain = (float(values[:, :depths].mean()) for values in (card.kl, card.kl_plain))
+    return f"""# Lens {card.name} of {model.name}
+
+* weights {model.checkpoint}
+* {card.recipe}, on '{card.train_set}'
+* on {card.n_held_out:,} held-out questions of '{card.held_out_set}': KL(output || lens) {kl:.3f} nats, logit lens {plain:.3f} (means over
+  indices and the depths below the last; `{LENS}/codi.json` has every cell)
+
+* {LENS}/: its files, as `train-lens` and `train-jlens` write them; `codi add` puts them where this model's lenses are found
+* spec.json: the model and the training it is of
+* repeat.ipynb: reads a prompt through it
+* {SUMS}: check with `sha256sum -c {SUMS}`
 """.encode()
 
 
@@ -218,125 +312,7 @@ def _contents(*own: str) -> str:
         "spec.json: everything that decides the numbers; its key is the SHA-256 of the canonical JSON",
         "versions.json: code, libraries, time, and the hashes the files were stored with",
         "command.txt, repeat.ipynb: the same again, compared with what is here",
+        f"{ARTIFACTS}/: what was stored, as it was stored; `codi add` checks it and puts it into another cache",
         f"{SUMS}: check with `sha256sum -c {SUMS}`",
     )
     return "".join(f"* {line}\n" for line in (*own, *shared))
-
-
-# The notebook
-
-
-def notebook(*cells: tuple[str, str]) -> bytes:
-    """(kind, text) of each cell → Jupyter's format 4.5, which is JSON."""
-
-    def cell(number: int, kind: str, text: str) -> dict[str, Any]:
-        extra: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
-        return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text.splitlines(keepends=True), **extra}
-
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
-    made = [cell(number, kind, text) for number, (kind, text) in enumerate(cells)]
-    return _json({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
-
-
-_INTACT = f'''import hashlib
-import json
-import shlex
-import subprocess
-import sys
-from pathlib import Path
-
-import pandas as pd
-
-HERE = Path.cwd()  # the folder of this bundle
-REPOSITORY = Path("..").resolve()  # where codi_core is: set it if the bundle lies elsewhere
-
-for line in (HERE / "{SUMS}").read_text().splitlines():
-    digest, name = line.split("  ")
-    assert hashlib.sha256((HERE / name).read_bytes()).hexdigest() == digest, f"{{name}} has changed"'''
-
-
-def _condition_cells(command: str) -> tuple[tuple[str, str], ...]:
-    return (
-        ("markdown", "# A condition, repeated\nRun it with the Python of the repository's environment. First: are the files as they were?"),
-        ("code", _INTACT),
-        ("markdown", "The stored accuracy, counted from the stored rows."),
-        (
-            "code",
-            """stored = json.loads((HERE / "results.json").read_text())
-rows = pd.read_parquet(HERE / "rows.parquet")
-counted = (rows["outcomes"] == "correct").mean()
-assert abs(counted - stored["steered"]["value"]) < 1e-9
-print(stored["verdict"])
-print(f"steered accuracy {counted:.1%} on {len(rows):,} questions")""",
-        ),
-        (
-            "markdown",
-            "The same again: the command line of the page. Stored results of the same key come at once; `CODI_CACHE_DIR` set to an empty "
-            "folder makes it compute.",
-        ),
-        (
-            "code",
-            f"""COMMAND = {command!r}
-words = [sys.executable, *shlex.split(COMMAND)[1:], "--json"]
-done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
-assert done.returncode == 0, done.stderr
-again = json.loads(done.stdout)""",
-        ),
-        (
-            "code",
-            """def numbers(effect):
-    paired = effect["paired"]
-    return {
-        "key": effect["key"],
-        "baseline accuracy": effect["baseline"]["value"],
-        "steered accuracy": effect["steered"]["value"],
-        "difference": paired["delta"],
-        "fixed": paired["fixed"],
-        "broken": paired["broken"],
-        "p (clustered)": paired["p_clustered"],
-        "change of the gold margin": effect["margin"]["value"],
-    }
-
-
-compared = pd.DataFrame({"stored": numbers(stored), "again": numbers(again)})
-compared["same"] = compared["stored"] == compared["again"]
-compared""",
-        ),
-        (
-            "markdown",
-            "Another key means another checkpoint, precision, eval set or version of the numerics: `spec.json` says which it was.",
-        ),
-    )
-
-
-def _sweep_cells(key: str, commands: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return (
-        ("markdown", "# A sweep, repeated\nRun it with the Python of the repository's environment. First: are the files as they were?"),
-        ("code", _INTACT),
-        ("markdown", "Every stored accuracy, counted from the stored rows."),
-        (
-            "code",
-            f"""cells = pd.read_parquet(HERE / "{CELLS}")
-rows = pd.read_parquet(HERE / "rows.parquet")
-counted = (rows["outcome"] == "correct").groupby(rows["place"]).mean()
-assert (cells.set_index("place")["accuracy"] - counted).abs().max() < 1e-6
-cells[cells["role"] == "cell"].nlargest(10, "delta")[["intervention", "accuracy", "delta", "delta_low", "delta_high", "p_max"]]""",
-        ),
-        ("markdown", "The same again: minutes to hours. Interrupted, it goes on with what is missing; a stored table comes at once."),
-        (
-            "code",
-            f"""COMMANDS = {list(commands)!r}
-for command in COMMANDS:
-    subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=REPOSITORY, check=True)""",
-        ),
-        (
-            "code",
-            f"""sys.path.insert(0, str(REPOSITORY))
-from codi_core.services.sweeps import read_sweep
-from codi_core.settings import Settings
-from codi_core.store import Store
-
-again = read_sweep(Store(Settings.from_env()), "{key}").cells
-pd.testing.assert_frame_equal(again.reset_index(drop=True), cells.reset_index(drop=True), check_exact=False, atol=1e-6)""",
-        ),
-    )

@@ -3,24 +3,61 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from codi_core.backend.worker import Check
+from codi_core.engine.engine import Engine
 from codi_core.errors import DataError, LensError
-from codi_core.evaluation.run import check_questions
+from codi_core.evaluation.detection import (
+    Subset,
+    detection_contrast,
+    detection_map,
+    entropies_of,
+    mean_entropy,
+    mean_probability,
+    probabilities_of,
+    set_hits,
+    token_set,
+    value_hits,
+)
+from codi_core.evaluation.evals import check_questions
 from codi_core.lenses.detection import joined, read_questions, target_names
+from codi_core.lenses.registry import DEFAULT_LENS
 from codi_core.lenses.tracked import track
 from codi_core.models.prompts import clean_question
 from codi_core.problems.evalsets import load_eval_set
-from codi_core.services.workbench import Poke, Workbench
+from codi_core.services.shared.budget import check_budget
+from codi_core.services.shared.commands import passes_words
+from codi_core.services.shared.turns import Turns
+from codi_core.services.shared.workbench import Workbench
 from codi_core.store import save_npz
-from codi_core.types import DetectionSpec, EvalSetSpec, LensReadings, Question, RolloutConfig, TrackedToken
+from codi_core.values.callbacks import CheckCancelled, OnWait
+from codi_core.values.lens import DetectionSpec, LensReadings, TrackedToken
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import EvalSetSpec, Question
+
+__all__ = [
+    "DetectRequest",
+    "Subset",
+    "detect",
+    "detection_contrast",
+    "detection_map",
+    "entropies_of",
+    "mean_entropy",
+    "mean_probability",
+    "probabilities_of",
+    "set_hits",
+    "token_set",
+    "value_hits",
+]
 
 KIND, ARRAYS = "detections", "readings.npz"
 BATCH = 64
 """Questions between two partial results: a second or so of the bundled model on two cores."""
+TOKENS = 16_384
+"""Of the questions of a batch together: long ones come a few at a time."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +68,12 @@ class DetectRequest:
     n: int = 0
     """0 = all, or 1,000 of a generated set."""
     seed: int = 0
-    lens: str = "logit"
+    lens: str = DEFAULT_LENS
     passes: int = 6
 
 
 def detect(
-    workbench: Workbench, request: DetectRequest, viewer: str, poke: Poke | None = None, done: LensReadings | None = None
+    workbench: Workbench, request: DetectRequest, viewer: str, on_wait: OnWait | None = None, done: LensReadings | None = None
 ) -> Iterator[LensReadings]:
     """Readings of ever more questions; the last are complete and stored, and come at once when asked for again.
 
@@ -45,30 +82,57 @@ def detect(
     Cancelled when ``viewer`` asked for something newer.
     """
     eval_set, questions = _load(request)
-    spec = workbench.run(lambda check: _spec(workbench, request, eval_set, questions), viewer, poke)
-    if workbench.store.find(KIND, spec.key) is not None:
+    check_budget(workbench, detect_command(request), len(questions), 1, request.passes)
+    turns = Turns(workbench, request.model, viewer, None, on_wait)
+    spec = turns.once(lambda engine, _: _spec(workbench, engine, request, eval_set, questions))
+    if workbench.store.ready(KIND, spec.key):
         yield _stored(workbench, spec, questions)
         return
+    lengths = turns.each(questions, _lengths)
     readings = done if done is not None and done.spec == spec else None
-    for first in range(len(readings.questions) if readings else 0, len(questions), BATCH):
-        batch = questions[first : first + BATCH]
+    read = len(readings.questions) if readings else 0
+    for batch in batches_of(questions, lengths):
+        if (read := read - len(batch)) >= 0:  # of ``done``
+            continue
 
-        def work(check: Check, batch: list[Question] = batch) -> LensReadings:
-            engine = workbench.engine(request.model)
-            return read_questions(engine, workbench.lens(engine, request.lens), spec, batch, target_names(questions), check)
+        def work(engine: Engine, check_cancelled: CheckCancelled, batch: list[Question] = batch) -> LensReadings:
+            return read_questions(engine, workbench.lens(engine, request.lens), spec, batch, target_names(questions), check_cancelled)
 
-        part = workbench.run(work, viewer, poke)
+        part = turns.once(work)
         readings = joined([readings, part]) if readings else part
         if readings.complete:
             _store(workbench, readings)
         yield readings
 
 
-def stored_detection(workbench: Workbench, request: DetectRequest, viewer: str, poke: Poke | None = None) -> LensReadings | None:
+def batches_of(questions: Sequence[Question], lengths: Sequence[int]) -> list[list[Question]]:
+    """In order, up to BATCH of them and, but for single ones, up to TOKENS: what one turn reads."""
+    batches: list[list[Question]] = []
+    tokens = 0
+    for question, length in zip(questions, lengths, strict=True):
+        if not batches or len(batches[-1]) == BATCH or tokens + length > TOKENS:
+            batches.append([])
+            tokens = 0
+        batches[-1].append(question)
+        tokens += length
+    return batches
+
+
+def _lengths(questions: Sequence[Question], engine: Engine, check_cancelled: CheckCancelled) -> list[int]:
+    return [len(engine.prompt(question.question, RolloutConfig()).ids) for question in questions]
+
+
+def detect_command(request: DetectRequest) -> str:
+    """The command line that reads the same."""
+    words = ["--model", request.model, "--eval-set", request.eval_set, "--n", str(request.n), "--lens", request.lens]
+    return shlex.join(["python", "-m", "codi_core", "detect", *words, *passes_words(request.model, request.passes)])
+
+
+def stored_detection(workbench: Workbench, request: DetectRequest, viewer: str, on_wait: OnWait | None = None) -> LensReadings | None:
     """The readings when they were completed before, here or before they shipped. Raises what `detect` raises, and ArtifactError."""
     eval_set, questions = _load(request)
-    spec = workbench.run(lambda check: _spec(workbench, request, eval_set, questions), viewer, poke)
-    return _stored(workbench, spec, questions) if workbench.store.find(KIND, spec.key) is not None else None
+    spec = workbench.run(request.model, lambda engine, _: _spec(workbench, engine, request, eval_set, questions), viewer, on_wait)
+    return _stored(workbench, spec, questions) if workbench.store.ready(KIND, spec.key) else None
 
 
 def _load(request: DetectRequest) -> tuple[EvalSetSpec, list[Question]]:
@@ -79,8 +143,7 @@ def _load(request: DetectRequest) -> tuple[EvalSetSpec, list[Question]]:
     return eval_set, random.Random(0).sample(loaded, len(loaded))
 
 
-def _spec(workbench: Workbench, request: DetectRequest, eval_set: EvalSetSpec, questions: list[Question]) -> DetectionSpec:
-    engine = workbench.engine(request.model)
+def _spec(workbench: Workbench, engine: Engine, request: DetectRequest, eval_set: EvalSetSpec, questions: list[Question]) -> DetectionSpec:
     check_questions(engine.model, questions)
     card = workbench.lens(engine, request.lens).card
     seen = sum(card.trained_on(clean_question(question.question)) for question in questions) if card else 0
@@ -96,8 +159,8 @@ _NAMES = ("values", "token_ids", "top_ids", "entropy", "prob", "correct")
 
 
 def _store(workbench: Workbench, readings: LensReadings) -> None:
-    with workbench.store.write(KIND, readings.spec) as folder:
-        save_npz(folder / ARRAYS, {name: getattr(readings, name) for name in _NAMES})
+    arrays = {name: getattr(readings, name) for name in _NAMES}
+    workbench.store.keep(KIND, readings.spec, lambda folder: save_npz(folder / ARRAYS, arrays))
 
 
 def _stored(workbench: Workbench, spec: DetectionSpec, questions: list[Question]) -> LensReadings:
@@ -106,6 +169,8 @@ def _stored(workbench: Workbench, spec: DetectionSpec, questions: list[Question]
     return LensReadings(spec=spec, total=len(questions), questions=tuple(questions), targets=target_names(questions), **arrays)
 
 
-def tracked_tokens(workbench: Workbench, model: str, texts: Sequence[str], viewer: str, poke: Poke | None = None) -> list[TrackedToken]:
+def tracked_tokens(
+    workbench: Workbench, model: str, texts: Sequence[str], viewer: str, on_wait: OnWait | None = None
+) -> list[TrackedToken]:
     """Token ids of a token set ("therefore", …) for `evaluation.detection.token_set`. Raises InputError as `track` does."""
-    return workbench.run(lambda check: [track(workbench.engine(model).model, text) for text in texts], viewer, poke)
+    return workbench.run(model, lambda engine, _: [track(engine.model, text) for text in texts], viewer, on_wait)

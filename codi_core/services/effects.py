@@ -4,65 +4,41 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from codi_core.backend.worker import Check
 from codi_core.engine.engine import Engine
 from codi_core.errors import InputError
-from codi_core.evaluation.compare import Pair, effect_of
-from codi_core.evaluation.golds import gold_of
+from codi_core.evaluation.effects import Pair, effect_of
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.keys import key_of
-from codi_core.services.steer import MeansRequest, command, condition_of, directions_of, means_words, questions_of, rollout_words
-from codi_core.services.workbench import Poke, Workbench
+from codi_core.problems.answers import mentions
+from codi_core.problems.evalsets import load_eval_set
+from codi_core.services.shared.budget import check_budget
+from codi_core.services.shared.commands import condition_command
+from codi_core.services.shared.directions import collect_in_turns, condition_of, directions_of
+from codi_core.services.shared.requests import ConditionRequest
+from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.conditions import Condition
 from codi_core.steering.controls import controls
-from codi_core.steering.methods import Method
 from codi_core.store import Store, save_parquet
-from codi_core.types import EvalSetSpec, Question, RolloutConfig, ScoredRun, SteeringEffect
+from codi_core.values.callbacks import CheckCancelled, OnWait
+from codi_core.values.evals import ScoredRun, SteeringEffect
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import EvalSetSpec, Question
 
+Value = TypeVar("Value")
 RUNS, PARTS = "runs", "run-parts"
 """Kinds of artifacts: a condition's answers beside its baseline's; the same of one batch, while the rest is missing."""
 ROWS = "rows.parquet"
 SLOW = 1.0
 """Seconds a batch must take to be stored at once: interrupted work on large models resumes there."""
 MAX_CONTROLS = 200
-ANSWER_ROOM = 4
-"""Tokens beyond the longest gold answer before an answer counts as truncated."""
-
-
-@dataclass(frozen=True)
-class ConditionRequest:
-    """An intervention on an eval set. No intervention at all: the baseline itself."""
-
-    kind: ClassVar[str] = "condition-request"
-    model: str
-    """Name of a preset, a hub id or a folder."""
-    interventions: tuple[Method, ...]
-    eval_set: str = "bundled"
-    """A name in EVAL_SETS, or a file."""
-    n: int = 200
-    """0 = all, or 1,000 of a generated set."""
-    seed: int = 0
-    means: MeansRequest = field(default_factory=MeansRequest)
-    passes: int = 6
-    max_new_tokens: int | None = None
-    """None: as many as the longest gold answer has and a few more. One run-away answer costs as much as many batches."""
-    overlap: bool = False
-    """As in the posts: means may come from evaluated questions. To be marked on screen."""
-    against: Literal["same", "all"] = "same"
-    """Baseline: coefficient 0 with as many passes as the condition runs, or with all of ``passes``."""
-    controls: int = 0
-    """Random directions to run after it; 20 or more give a percentile."""
-
-    @property
-    def key(self) -> str:
-        return key_of(self)
 
 
 @dataclass(frozen=True)
@@ -81,12 +57,23 @@ class _Job:
     workbench: Workbench
     request: ConditionRequest
     viewer: str
-    poke: Poke | None
+    on_wait: OnWait | None
     questions: tuple[Question, ...]
     condition: Condition
 
+    def run(self, work: Callable[[PreparedSet, Engine, CheckCancelled], Value]) -> Value:
+        """Work with the eval set prepared, in the model's thread."""
 
-def evaluate_condition(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None = None) -> Iterator[SteeringEffect]:
+        def prepared(engine: Engine, check_cancelled: CheckCancelled) -> Value:
+            own = self.workbench.prepared_set(engine, self.condition.eval_set, self.questions, self.condition.rollout)
+            return work(own, engine, check_cancelled)
+
+        return self.workbench.run(self.request.model, prepared, self.viewer, self.on_wait)
+
+
+def evaluate_condition(
+    workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None = None
+) -> Iterator[SteeringEffect]:
     """The effect on ever more questions, then with ever more controls. The last one is complete; asked for again it comes at once.
 
     Stop by no longer asking: nothing is left running, and complete conditions (and slow batches) stay stored. Raises InterventionError for
@@ -94,7 +81,9 @@ def evaluate_condition(workbench: Workbench, request: ConditionRequest, viewer: 
     """
     if not 0 <= request.controls <= MAX_CONTROLS:
         raise InputError(f"{request.controls} random directions: choose 0 to {MAX_CONTROLS}.")
-    job = _look_up(workbench, request, viewer, poke)
+    asked = len(load_eval_set(request.eval_set, request.n, request.seed)[1])
+    check_budget(workbench, condition_command(request), asked, 2 + request.controls, request.passes)
+    job = _resolve(workbench, request, viewer, on_wait)
     condition, total = job.condition, len(job.questions)
     baseline = condition.baseline if request.against == "same" else condition.standard
     other = None
@@ -116,9 +105,9 @@ def evaluate_condition(workbench: Workbench, request: ConditionRequest, viewer: 
         yield effect_of(pair, job.questions, keys, done)
 
 
-def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None = None) -> tuple[Condition, ScoredRun]:
+def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None = None) -> tuple[Condition, ScoredRun]:
     """The condition of a request and its complete answers, stored or computed. Raises as `evaluate_condition`."""
-    job = _look_up(workbench, request, viewer, poke)
+    job = _resolve(workbench, request, viewer, on_wait)
     latest: list[Pair] = []
     for pairs in _pairs(job, [job.condition]):
         latest = pairs
@@ -126,17 +115,17 @@ def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, poke: 
 
 
 def compare_conditions(
-    workbench: Workbench, a: ConditionRequest, b: ConditionRequest, viewer: str, poke: Poke | None = None
+    workbench: Workbench, a: ConditionRequest, b: ConditionRequest, viewer: str, on_wait: OnWait | None = None
 ) -> SteeringEffect:
     """Condition b against condition a on the same questions: ``baseline`` and ``steered`` of the result. Raises as `evaluate_condition`."""
     if (a.model, a.eval_set, a.n, a.seed) != (b.model, b.eval_set, b.n, b.seed):
         raise InputError("Two conditions can only be compared on the same questions of the same model.")
-    (first, before), (second, after) = (runs_of(workbench, request, viewer, poke) for request in (a, b))
-    return effect_of((before, after), questions_of(a.eval_set, a.n, a.seed)[1], (second.key, first.key))
+    (first, before), (second, after) = (runs_of(workbench, request, viewer, on_wait) for request in (a, b))
+    return effect_of((before, after), load_eval_set(a.eval_set, a.n, a.seed)[1], (second.key, first.key))
 
 
 @dataclass(frozen=True, eq=False)
-class Together:
+class ConditionBatch:
     """Several conditions on the same questions, as far as they are computed."""
 
     done: float
@@ -148,8 +137,8 @@ class Together:
 
 
 def run_together(
-    workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, poke: Poke | None = None, compute: bool = True
-) -> Iterator[Together]:
+    workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, on_wait: OnWait | None = None, compute: bool = True
+) -> Iterator[ConditionBatch]:
     """Complete answers under ever more of several conditions on the same questions of one model; what is stored comes first, and alone
     unless ``compute``.
 
@@ -160,68 +149,54 @@ def run_together(
     same = {(request.model, request.eval_set, request.n, request.seed, request.max_new_tokens) for request in requests}
     if len(same) != 1 or any(request.interventions and request.passes != passes for request in requests):
         raise InputError("Several conditions can only be run together on the same questions and passes of the same model.")
-    jobs, store = _look_up_all(workbench, requests, viewer, poke), workbench.store
+    asked = len(load_eval_set(requests[0].eval_set, requests[0].n, requests[0].seed)[1])
+    if compute:
+        check_budget(workbench, condition_command(requests[0]), asked, len(requests), passes)
+    jobs, store = _resolve_all(workbench, requests, viewer, on_wait), workbench.store
     longest = next(job for job in jobs if job.request.passes == passes)
     conditions = tuple(job.condition for job in jobs)
-    found = {place: _read(store, RUNS, own.key) for place, own in enumerate(conditions) if store.find(RUNS, own.key) is not None}
-    yield Together(len(found), conditions, longest.questions, dict(found))
+    found = {place: _read(store, RUNS, own.key) for place, own in enumerate(conditions) if store.ready(RUNS, own.key)}
+    yield ConditionBatch(len(found), conditions, longest.questions, dict(found))
     missing = [place for place in range(len(jobs)) if place not in found]
     for group in _side_by_side(longest, conditions, missing) if compute else ():
         for pairs in _pairs(replace(longest, request=jobs[group[0]].request), [conditions[place] for place in group]):
             share = len(pairs[0][0].numbers) / len(longest.questions)
             if share < 1:
-                yield Together(len(found) + share * len(group), conditions, longest.questions, dict(found))
+                yield ConditionBatch(len(found) + share * len(group), conditions, longest.questions, dict(found))
         found |= {place: (pair[0].sorted(), pair[1].sorted()) for place, pair in zip(group, pairs, strict=True)}
-        yield Together(len(found), conditions, longest.questions, dict(found))
+        yield ConditionBatch(len(found), conditions, longest.questions, dict(found))
 
 
-def condition_command(request: ConditionRequest) -> str:
-    """The command line that repeats a request."""
-    default = ConditionRequest("", ())
-    words = ["--eval-set", request.eval_set, "--n", str(request.n), *rollout_words(request), *means_words(request.means)]
-    for name in ("seed", "against", "controls"):
-        if getattr(request, name) != getattr(default, name):
-            words += [f"--{name}", str(getattr(request, name))]
-    return command("eval", request.model, request.interventions, [*words, *(["--overlap"] if request.overlap else [])])
+def _resolve(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None) -> _Job:
+    return _resolve_all(workbench, [request], viewer, on_wait)[0]
 
 
-def _look_up(workbench: Workbench, request: ConditionRequest, viewer: str, poke: Poke | None) -> _Job:
-    return _look_up_all(workbench, [request], viewer, poke)[0]
-
-
-def _look_up_all(workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, poke: Poke | None) -> list[_Job]:
+def _resolve_all(workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, on_wait: OnWait | None) -> list[_Job]:
     """All of them ask for the same questions of the same model."""
-    eval_set, questions = questions_of(requests[0].eval_set, requests[0].n, requests[0].seed)
+    eval_set, questions = load_eval_set(requests[0].eval_set, requests[0].n, requests[0].seed)
 
-    def work(check: Check) -> list[Condition]:
-        engine = workbench.engine(requests[0].model)
-        longest = max((len(gold_of(engine.model, question.gold).ids) for question in questions), default=0)
-        return [_condition(engine, request, eval_set, questions, longest + ANSWER_ROOM) for request in requests]
+    def work(engine: Engine, check_cancelled: CheckCancelled) -> list[Condition]:
+        return [_condition(workbench, engine, request, eval_set, questions) for request in requests]
 
-    conditions = workbench.run(work, viewer, poke)
-    return [_Job(workbench, request, viewer, poke, questions, own) for request, own in zip(requests, conditions, strict=True)]
+    conditions = workbench.run(requests[0].model, work, viewer, on_wait)
+    return [_Job(workbench, request, viewer, on_wait, questions, own) for request, own in zip(requests, conditions, strict=True)]
 
 
-def _condition(engine: Engine, request: ConditionRequest, eval_set: EvalSetSpec, questions: Sequence[Question], room: int) -> Condition:
-    """``room``: the longest answer unless the request says otherwise. Raises InterventionError when the condition cannot be run."""
-    rollout = RolloutConfig(request.passes, request.max_new_tokens or room)
-    condition = condition_of(engine, eval_set, rollout, request.interventions, request.means, request.overlap)
-    means = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1] if condition.means else ()
+def _condition(
+    workbench: Workbench, engine: Engine, request: ConditionRequest, eval_set: EvalSetSpec, questions: Sequence[Question]
+) -> Condition:
+    """Raises InterventionError when the condition cannot be run."""
+    rollout = RolloutConfig(request.passes, request.max_new_tokens)
+    condition = condition_of(workbench, engine, eval_set, rollout, request.interventions, request.means, request.overlap)
+    means = load_eval_set(request.means.eval_set, request.means.n, request.means.seed)[1] if condition.means else ()
     condition.check(engine.model, means, questions)
     return condition
-
-
-def _prepared(job: _Job) -> PreparedSet:
-    """Only within `Workbench.run`."""
-    engine, condition = job.workbench.engine(job.request.model), job.condition
-    key = (condition.model, condition.eval_set, condition.rollout)
-    return job.workbench.prepared.get(key, lambda: PreparedSet(engine, job.questions, condition.rollout))
 
 
 def _groups(job: _Job, conditions: Sequence[Condition]) -> list[list[Condition]]:
     if not conditions:
         return []
-    places = job.workbench.run(lambda check: _prepared(job).groups(conditions), job.viewer, job.poke)
+    places = job.run(lambda prepared, *_: prepared.groups(conditions))
     return [[conditions[place] for place in group] for group in places]
 
 
@@ -232,21 +207,22 @@ def _side_by_side(job: _Job, conditions: Sequence[Condition], places: Sequence[i
         means = conditions[place].means
         by_means.setdefault(means.key if means else "", []).append(place)
 
-    def work(check: Check) -> list[list[int]]:
-        prepared = _prepared(job)
+    def work(prepared: PreparedSet, engine: Engine, check_cancelled: CheckCancelled) -> list[list[int]]:
         return [[same[n] for n in group] for same in by_means.values() for group in prepared.groups([conditions[p] for p in same])]
 
-    return job.workbench.run(work, job.viewer, job.poke) if places else []
+    return job.run(work) if places else []
 
 
 def _pairs(job: _Job, conditions: Sequence[Condition]) -> Iterator[list[Pair]]:
     """Baseline and steered answers so far, one pair a condition; conditions that run together (see `PreparedSet.groups`)."""
     store = job.workbench.store
-    if all(store.find(RUNS, condition.key) for condition in conditions):
+    if all(store.ready(RUNS, condition.key) for condition in conditions):
         yield [_read(store, RUNS, condition.key) for condition in conditions]
         return
     so_far: list[Pair] = []
-    batches = job.workbench.run(lambda check: _prepared(job).batches, job.viewer, job.poke)
+    if means := conditions[0].means:
+        collect_in_turns(job.workbench, job.request.model, job.request.means, means.passes, job.viewer, job.on_wait)
+    batches = job.run(lambda prepared, *_: prepared.batches)
     for number, numbers in enumerate(batches):
         pairs = _batch(job, conditions, number, numbers)
         so_far = [_joined(*both) for both in zip(so_far, pairs, strict=True)] if so_far else pairs
@@ -259,21 +235,22 @@ def _pairs(job: _Job, conditions: Sequence[Condition]) -> Iterator[list[Pair]]:
 
 def _batch(job: _Job, conditions: Sequence[Condition], number: int, numbers: tuple[int, ...]) -> list[Pair]:
     store, parts = job.workbench.store, [_Part(condition, numbers) for condition in conditions]
-    if all(store.find(PARTS, key_of(part)) for part in parts):
+    if all(store.ready(PARTS, key_of(part)) for part in parts):
         return [_read(store, PARTS, key_of(part)) for part in parts]
-    seconds, pairs = job.workbench.run(lambda check: _compute(job, conditions, number, check), job.viewer, job.poke)
+    seconds, pairs = job.run(partial(_compute, job, conditions, number))
     if seconds > SLOW:
         for part, pair in zip(parts, pairs, strict=True):
             _write(store, PARTS, part, pair)
     return pairs
 
 
-def _compute(job: _Job, conditions: Sequence[Condition], number: int, check: Check) -> tuple[float, list[Pair]]:
-    started = time.perf_counter()
-    prepared, engine = _prepared(job), job.workbench.engine(job.request.model)
-    directions = directions_of(job.workbench, engine, conditions[0], job.request.means, check)
-    steered = prepared.answers_of(number, conditions, directions, check)
-    pairs = list(zip(prepared.baseline_of(number, conditions, check), steered, strict=True))
+def _compute(
+    job: _Job, conditions: Sequence[Condition], number: int, prepared: PreparedSet, engine: Engine, check_cancelled: CheckCancelled
+) -> tuple[float, list[Pair]]:
+    started, means = time.perf_counter(), conditions[0].means
+    directions = directions_of(job.workbench, engine, job.request.means, means.passes, check_cancelled) if means else None
+    steered = prepared.answers_of(number, conditions, directions, check_cancelled)
+    pairs = list(zip(prepared.baseline_of(number, conditions, check_cancelled), steered, strict=True))
     return time.perf_counter() - started, pairs
 
 
@@ -294,8 +271,8 @@ _COLUMNS = ("answers", "parsed", "outcomes", "p_gold", "margin")
 def _write(store: Store, kind: str, spec: Condition | _Part, pair: Pair) -> None:
     baseline, steered = (run.sorted() for run in pair)
     columns = {name: getattr(steered, name) for name in _COLUMNS} | {f"baseline_{name}": getattr(baseline, name) for name in _COLUMNS}
-    with store.write(kind, spec) as folder:
-        save_parquet(folder / ROWS, pd.DataFrame({"number": steered.numbers, **columns}))
+    frame = pd.DataFrame({"number": steered.numbers, **columns})
+    store.keep(kind, spec, lambda folder: save_parquet(folder / ROWS, frame))
 
 
 def _read(store: Store, kind: str, key: str) -> Pair:
@@ -317,20 +294,20 @@ def _run(frame: pd.DataFrame, prefix: str) -> ScoredRun:
 
 
 def visited(
-    workbench: Workbench, request: ConditionRequest, coefficients: Sequence[float], viewer: str, poke: Poke | None = None
+    workbench: Workbench, request: ConditionRequest, coefficients: Sequence[float], viewer: str, on_wait: OnWait | None = None
 ) -> dict[float, SteeringEffect]:
     """The effect at those of the coefficients that were run before, by whomever; without controls. Raises as `evaluate_condition`."""
-    job, store = _look_up(workbench, request, viewer, poke), workbench.store
+    job, store = _resolve(workbench, request, viewer, on_wait), workbench.store
     found = {}
     for coefficient in coefficients:
         condition = job.condition.with_coefficient(coefficient)
         baseline = condition.baseline if request.against == "same" else condition.standard
         other = None
         if baseline != condition.baseline:
-            if store.find(RUNS, baseline.key) is None:
+            if not store.ready(RUNS, baseline.key):
                 continue
             other = _read(store, RUNS, baseline.key)[1].sorted()
-        if store.find(RUNS, condition.key) is not None:
+        if store.ready(RUNS, condition.key):
             pair = _against(_read(store, RUNS, condition.key), other)
             found[coefficient] = effect_of(pair, job.questions, (condition.key, baseline.key))
     return found
@@ -349,10 +326,15 @@ class Flip:
     """Its answer unsteered; empty while the condition is not complete, and so for ``steered``."""
     steered: str
 
+    @property
+    def only_form(self) -> bool:
+        """The correct answer stands in both texts."""
+        return mentions(self.question.rule, self.question.gold, self.baseline if self.fixed else self.steered)
+
 
 def flips(workbench: Workbench, request: ConditionRequest, effect: SteeringEffect) -> tuple[Flip, ...]:
     """Fixed ones first, each in the order of the eval set. Reads what is stored; computes nothing. Raises DataError."""
-    questions, store = questions_of(request.eval_set, request.n, request.seed)[1], workbench.store
+    questions, store = load_eval_set(request.eval_set, request.n, request.seed)[1], workbench.store
     answers: tuple[Sequence[str], Sequence[str]] = ((), ())
     if store.find(RUNS, effect.key) is not None:
         own, steered = (run.sorted().answers for run in _read(store, RUNS, effect.key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
@@ -11,28 +11,33 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from codi_core.backend.worker import Check
 from codi_core.engine.engine import Engine
 from codi_core.errors import InputError
 from codi_core.evaluation import components
-from codi_core.evaluation.run import clusters_of
-from codi_core.evaluation.stats import Array, bootstrap_interval
+from codi_core.evaluation.contrast import contrast
+from codi_core.evaluation.stats import Array, estimate
 from codi_core.keys import key_of
 from codi_core.lenses.differences import pairs
-from codi_core.services.effects import ConditionRequest, runs_of
-from codi_core.services.steer import MeansRequest, means_spec, means_words, questions_of
-from codi_core.services.workbench import Poke, Workbench
+from codi_core.problems.clusters import clusters_of
+from codi_core.services.effects import runs_of
+from codi_core.services.shared.commands import means_words, passes_words
+from codi_core.services.shared.directions import collect_in_turns, means_samples
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.steering.components import principal_components
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.limits import check_depth, check_layers
-from codi_core.steering.means import LatentSamples, samples_of
+from codi_core.steering.means import LatentSamples
 from codi_core.steering.methods import Method
 from codi_core.steering.vectors import Component
-from codi_core.types import CellMeans, Floats, GeometrySpace, LatentGeometry
+from codi_core.values.arrays import Floats
+from codi_core.values.callbacks import CheckCancelled, OnProgress, OnWait
+from codi_core.values.latents import GeometrySpace, LatentGeometry
+from codi_core.values.stats import Contrast, Estimates
 
 SPACES: tuple[GeometrySpace, ...] = get_args(GeometrySpace)
 Centre = Literal["all", "index"]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class GeometryRequest:
 
 
 def geometry(
-    workbench: Workbench, request: GeometryRequest, viewer: str, poke: Poke | None = None, progress: Progress | None = None
+    workbench: Workbench, request: GeometryRequest, viewer: str, on_wait: OnWait | None = None, progress: OnProgress | None = None
 ) -> LatentGeometry:
     """The latents are rolled out once and stored, the same as steering's; ``progress`` counts their questions.
 
@@ -63,18 +68,24 @@ def geometry(
     if request.space not in SPACES or request.passes < 1:
         raise InputError(f"'{request.space}' after {request.passes} passes: choose among {', '.join(SPACES)}, and at least one pass.")
 
-    def work(check: Check) -> tuple[LatentSamples, dict[str, Floats]]:
-        engine = workbench.engine(request.model)
+    def work(engine: Engine, check_cancelled: CheckCancelled) -> tuple[LatentSamples, dict[str, Floats]]:
         _check_layer(engine, request)
-        spec = means_spec(engine, request.means, request.passes)
-        questions = questions_of(request.means.eval_set, request.means.n, request.means.seed)[1]
-        return samples_of(engine, workbench.store, spec, questions, check, progress), _tokens(engine, request)
+        samples = means_samples(workbench, engine, request.means, request.passes, check_cancelled, progress)
+        return samples, _tokens(engine, request)
 
-    samples, tokens = workbench.run(work, viewer, poke)
-    return _geometry(request, samples, tokens, poke)
+    def check(engine: Engine) -> None:
+        _check_layer(engine, request)
+
+    collect_in_turns(workbench, request.model, request.means, request.passes, viewer, on_wait, progress, check)
+    samples, tokens = workbench.run(request.model, work, viewer, on_wait)
+    return _geometry(request, samples, tokens, on_wait)
 
 
 def _check_layer(engine: Engine, request: GeometryRequest) -> None:
+    if request.space == "z" and not engine.model.family.feeds_back:
+        raise InputError(
+            f"z of {engine.model.spec.name} is one learned vector in every pass: it is a pause twin. Look at h, K, V or resid."
+        )
     if request.space in ("k", "v"):
         check_layers(() if request.layer is None else (request.layer,), engine.model)
     else:
@@ -101,7 +112,7 @@ def latents_of(samples: LatentSamples, space: GeometrySpace, layer: int | None) 
     return np.asarray(part)
 
 
-def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str, Floats], poke: Poke | None) -> LatentGeometry:
+def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str, Floats], on_wait: OnWait | None) -> LatentGeometry:
     latents, clusters = latents_of(samples, request.space, request.layer), clusters_of(samples.questions)
     count, indices, dimensions = latents.shape
     if len(set(clusters[0])) < 2:
@@ -109,13 +120,14 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
     means = latents.mean(0, dtype=np.float64)
     placed = latents - means if request.centre == "index" else latents
     rows = placed[:, 1:].reshape(-1, dimensions)  # as the steering source `component`: without bot
-    shares, directions = components.principal_components(rows)
-    null = components.shuffled_shares(rows, len(shares), on_step=poke)
+    shares, directions = principal_components(rows, components.SHOWN)
+    null = components.shuffled_shares(rows, len(shares), check_cancelled=on_wait)
     scores = (placed - rows.mean(0, dtype=np.float64)) @ directions.T
     first = _first_half(clusters[0])
     halves = [latents[half].mean(0, dtype=np.float64) for half in (first, ~first)]
     both = [means, *halves]
-    low, high = bootstrap_interval(scores, clusters)
+    mean, low, high, _ = estimate(scores, clusters)
+    spread = _spread(placed[:, 1:])
     return LatentGeometry(
         means=samples.spec,
         space=request.space,
@@ -124,8 +136,9 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
         questions=samples.questions,
         dimensions=dimensions,
         scores=scores.astype(np.float32),
-        centroids=CellMeans(scores.mean(0).astype(np.float32), low.astype(np.float32), high.astype(np.float32), count),
-        explained=components.variance_shares(np.square(scores[:, 1:]).sum(1), _spread(placed[:, 1:])[:, None], clusters),
+        centroids=Estimates(mean.astype(np.float32), low.astype(np.float32), high.astype(np.float32), count),
+        explained=components.variance_shares(np.square(scores[:, 1:]).sum(1), spread[:, None], clusters),
+        spread=spread.astype(np.float32),
         by_index=_between(scores[:, 1:], clusters),
         null=null.astype(np.float32),
         retained=components.retained(shares, null),
@@ -138,6 +151,20 @@ def _geometry(request: GeometryRequest, samples: LatentSamples, tokens: dict[str
     )
 
 
+def explained_contrast(own: LatentGeometry, control: LatentGeometry) -> Contrast:
+    """Share of variance of every component, of a model minus of its control ``[component]``; component k is each model's own k-th."""
+    assert own.questions == control.questions, "two splits"
+    count = min(len(own.explained.value), len(control.explained.value))
+
+    def shares(found: LatentGeometry) -> Array:
+        scores = found.scores[:, 1:, :count].astype(np.float64)
+        share, added = components.question_shares(np.square(scores).sum(1), found.spread.astype(np.float64)[:, None])
+        each: Array = share + added
+        return each
+
+    return contrast(shares(own), shares(control), clusters_of(own.questions))
+
+
 def _spread(latents: Floats) -> Array:
     """``[question]``: squared distances from the mean of all, summed over indices and coordinates."""
     wide = latents.astype(np.float64)
@@ -145,7 +172,7 @@ def _spread(latents: Floats) -> Array:
     return spread
 
 
-def _between(scores: Array, clusters: Sequence[npt.NDArray[np.str_]]) -> CellMeans:
+def _between(scores: Array, clusters: Sequence[npt.NDArray[np.str_]]) -> Estimates:
     """Share of a component's variance that lies between indices: what is left when the spread around every index' mean is taken away."""
     whole, within = (np.square(scores - centre).sum(1) for centre in (scores.mean((0, 1)), scores.mean(0)))
     return components.variance_shares(whole - within, whole, clusters)
@@ -165,11 +192,11 @@ def _cosine(directions: Array, token: Floats) -> Floats:
     return np.asarray(directions @ token / max(float(np.linalg.norm(token)), 1e-30), np.float32)
 
 
-def answered_right(workbench: Workbench, request: GeometryRequest, viewer: str, poke: Poke | None = None) -> npt.NDArray[np.bool_]:
+def answered_right(workbench: Workbench, request: GeometryRequest, viewer: str, on_wait: OnWait | None = None) -> npt.NDArray[np.bool_]:
     """``[question]`` of the split; stored, or answered now. Raises as `geometry`."""
     means = request.means
     wanted = ConditionRequest(request.model, (), means.eval_set, means.n, means.seed, passes=request.passes)
-    return runs_of(workbench, wanted, viewer, poke)[1].correct
+    return runs_of(workbench, wanted, viewer, on_wait)[1].correct
 
 
 def component_method(request: GeometryRequest, rank: int, index: int, coefficient: float = 1.0) -> Method | None:
@@ -187,7 +214,8 @@ def geometry_command(request: GeometryRequest) -> str:
     """The command line that repeats a request."""
     default = GeometryRequest("")
     words = ["python", "-m", "codi_core", "geometry", "--model", request.model, "--space", request.space]
-    for name in ("layer", "passes", "centre"):
+    words += passes_words(request.model, request.passes)
+    for name in ("layer", "centre"):
         if getattr(request, name) != getattr(default, name):
             words += [f"--{name}", str(getattr(request, name))]
     return shlex.join([*words, *means_words(request.means)])

@@ -12,13 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from codi_core.backend.worker import Check
+from codi_core.engine.answers import parse_number
+from codi_core.engine.engine import Engine
 from codi_core.errors import DataError
-from codi_core.evaluation.run import check_questions
+from codi_core.evaluation.evals import check_questions
 from codi_core.models.model import CodiModel
-from codi_core.services.turns import Turns
-from codi_core.store import code_version, save_npz
-from codi_core.types import Floats, ModelSpec, Question, Rollout, RolloutConfig
+from codi_core.services.shared.turns import Turns
+from codi_core.store import save_npz
+from codi_core.values.arrays import Floats
+from codi_core.values.callbacks import CheckCancelled
+from codi_core.values.model import ChainOfThought, ModelSpec, Rollout, RolloutConfig, RunMode
+from codi_core.values.questions import Question
+from codi_core.version import code_version
 
 
 def read_prompts(path: Path) -> list[str]:
@@ -45,25 +50,35 @@ def _prompt(item: Any, where: str) -> str:
 
 
 def write_rollouts(
-    turns: Turns, model: str, prompts: Sequence[str], config: RolloutConfig, batch_size: int | None, folder: Path
+    turns: Turns,
+    prompts: Sequence[str],
+    config: RolloutConfig,
+    batch_size: int | None,
+    folder: Path,
+    mode: RunMode = "latent",
 ) -> dict[str, Any]:
     """Roll the prompts out and write both files; returns what answers.json holds.
 
     ``latents.npz`` has for prompt i ``latents_i`` = z ``[index d_model]``, ``pre_prj_i`` = h ``[index d_model]`` and ``layers_i``
-    ``[index depth d_model]``, its last depth after the final norm. Raises DataError for a prompt that cannot be used or a folder that
+    ``[index depth d_model]``, its last depth after the final norm; it is empty in modes without latents.
+
+    Raises DataError for a prompt that cannot be used or a folder that
     cannot be written, ModelError when the model cannot be loaded.
     """
 
-    def work(part: Sequence[str], check: Check) -> list[tuple[dict[str, Any], dict[str, Floats]]]:
-        engine = turns.workbench.engine(model)
-        rollouts = engine.rollout(part, config, batch_size=batch_size, on_step=check)
+    def work(part: Sequence[str], engine: Engine, check_cancelled: CheckCancelled) -> list[tuple[dict[str, Any], dict[str, Floats]]]:
+        if mode != "latent":
+            write = engine.cot if mode == "explicit" else engine.direct
+            written = write(part, config.max_new_tokens, batch_size, check_cancelled=check_cancelled)
+            return [(_written(engine.model, prompt, found), {}) for prompt, found in zip(part, written, strict=True)]
+        rollouts = engine.rollout(part, config, batch_size=batch_size, check_cancelled=check_cancelled)
         return [(_answer(prompt, rollout), _latents(engine.model, rollout)) for prompt, rollout in zip(part, rollouts, strict=True)]
 
-    spec = turns.once(lambda check: _check(turns.workbench.engine(model).model, prompts).spec)
+    spec = turns.once(lambda engine, _: _check(engine.model, prompts).spec)
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     done = turns.each(prompts, work)
-    answers = {"meta": _meta(spec, config), "results": [answer for answer, _ in done]}
+    answers = {"meta": _meta(spec, config, mode), "results": [answer for answer, _ in done]}
     arrays = {f"{name}_{row}": array for row, (_, latents) in enumerate(done) for name, array in latents.items()}
     with _writing(folder):
         (folder / "answers.json").write_text(json.dumps(answers, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -79,12 +94,14 @@ def _writing(folder: Path) -> Iterator[None]:
         raise DataError(f"{folder} cannot be written: {error}") from error
 
 
-def _meta(spec: ModelSpec, config: RolloutConfig) -> dict[str, Any]:
+def _meta(spec: ModelSpec, config: RolloutConfig, mode: RunMode) -> dict[str, Any]:
     return {
         "model": spec.name,
         "model_key": spec.key,
         "checkpoint": spec.checkpoint,
         "dtype": spec.dtype,
+        "family": spec.family,
+        "mode": mode,
         "prompt_format": spec.prompt_format,
         "rope_rounding": spec.rope_rounding,
         "lora_alpha": spec.lora_alpha,
@@ -108,6 +125,21 @@ def _answer(prompt: str, rollout: Rollout) -> dict[str, Any]:
         "answer": rollout.answer,
         "number": number if number is None or math.isfinite(number) else None,
         "finished": rollout.finished,
+    }
+
+
+def _written(model: CodiModel, prompt: str, found: ChainOfThought) -> dict[str, Any]:
+    """Everything the model wrote is its answer here; ``chain`` is what stands before eot."""
+    text = model.decode(list(found.output_ids))
+    number = parse_number(text)
+    return {
+        "prompt": prompt,
+        "input_ids": found.input_ids,
+        "answer_ids": found.output_ids,
+        "answer": text,
+        "chain": found.chain,
+        "number": number if number is None or math.isfinite(number) else None,
+        "finished": found.finished,
     }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codi_core.services.workbench import Poke, Workbench
+from codi_core.engine.engine import Engine
+from codi_core.services.shared.workbench import Workbench
+from codi_core.values.callbacks import CheckCancelled, OnWait
 
 SHOWN = 600
 """Tokens worth looking at."""
@@ -17,13 +19,13 @@ class PromptTokens:
     total: int
 
 
-def prompt_tokens(workbench: Workbench, model: str, prompt: str, viewer: str, poke: Poke | None = None) -> PromptTokens:
+def prompt_tokens(workbench: Workbench, model: str, prompt: str, viewer: str, on_wait: OnWait | None = None) -> PromptTokens:
     """The whole prompt with what the format puts around it. Raises InputError for a blank or overlong one, ModelError as loading does."""
 
-    def work() -> PromptTokens:
-        loaded = workbench.engine(model).model
+    def work(engine: Engine, check_cancelled: CheckCancelled) -> PromptTokens:
+        loaded = engine.model
         ids = loaded.build_prompt(prompt)
         special = {loaded.ids.bos, loaded.ids.eos, loaded.ids.bot, loaded.ids.pad}
         return PromptTokens(tuple((loaded.token_text(token), token in special) for token in ids[:SHOWN]), len(ids))
 
-    return workbench.run(lambda check: work(), f"{viewer}/tokens", poke)
+    return workbench.run(model, work, f"{viewer}/tokens", on_wait)

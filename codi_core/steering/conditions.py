@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from codi_core.errors import InterventionError
-from codi_core.keys import key_of
-from codi_core.models.model import CodiModel
-from codi_core.steering.means import check_disjoint
-from codi_core.steering.methods import Method, all_zero
-from codi_core.types import EvalSetSpec, MeansSpec, Question, RolloutConfig
+from codi_core.keys import ADDED_LATER, key_of
+from codi_core.problems.clusters import check_disjoint
+from codi_core.steering.methods import Method
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import EvalSetSpec, Question
+from codi_core.values.vectors import MeansSpec
+
+if TYPE_CHECKING:
+    from codi_core.models.model import CodiModel
 
 NUMERICS = 1
 """Raised when the same condition would give other numbers."""
@@ -30,6 +34,8 @@ class Condition:
     overlap: bool = False
     """As in the posts: means and evaluation may share questions."""
     numerics: int = NUMERICS
+    lenses: tuple[str, ...] = field(default=(), metadata=ADDED_LATER)
+    """Keys of the J-lenses that token directions come from."""
 
     @property
     def key(self) -> str:
@@ -51,11 +57,6 @@ class Condition:
         return min((method.first_slot for method in self.interventions), default=self.passes + 1)
 
     @property
-    def is_baseline(self) -> bool:
-        """Nothing is added anywhere."""
-        return all_zero(self.interventions)
-
-    @property
     def doses(self) -> str:
         """The coefficients, for messages."""
         return ", ".join(f"{name} {value:g}" for method in self.interventions for name, value in method.coefficients.items())
@@ -68,7 +69,7 @@ class Condition:
     @property
     def standard(self) -> Condition:
         """The same questions unsteered, with all passes."""
-        return replace(self, interventions=(), means=None, overlap=False)
+        return replace(self, interventions=(), means=None, overlap=False, lenses=())
 
     def with_coefficient(self, coefficient: float) -> Condition:
         return replace(self, interventions=tuple(method.with_coefficient(coefficient) for method in self.interventions))

@@ -1,15 +1,17 @@
-"""What a method comes down to: at one place of a rollout, ``value ← keep · value + delta``."""
+"""What a method comes down to: at one place of a rollout, ``value ← keep · value + delta``, or what lies along few directions changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from codi_core.engine.cache import Cache
 from codi_core.engine.editors import Point, Site
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from codi_core.engine.cache import Cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,8 @@ class Edit:
     """float32, broadcast against ``delta``; None = 1."""
     layer: int | None = None
     """Depth of resid; None otherwise."""
+    along: tuple[Tensor, Tensor] | None = None
+    """``[d_model m]`` and ``[m d_model]``, float32, of h, z and resid: their product with the value is added as well."""
 
     @property
     def first_pass(self) -> int:
@@ -42,7 +46,10 @@ class Edit:
 
     def apply(self, value: Tensor) -> Tensor:
         """Computed in float32 and rounded once, to the dtype of ``value``."""
-        kept = value.float() if self.keep is None else value.float() * self.keep
+        exact = value.float()
+        kept = exact if self.keep is None else exact * self.keep
+        if self.along is not None:
+            kept = kept + exact @ self.along[0] @ self.along[1]
         return (kept + self.delta).to(value.dtype)
 
 
@@ -72,7 +79,7 @@ class BatchEditor:
 
 
 def edit_slots(cache: Cache, conditions: Sequence[Sequence[Edit]], index: int) -> None:
-    """Edits of k and v at one index, in place, all layers at once: the slot lies in the cache already."""
+    """Edits of k and v at one index, in where, all layers at once: the slot lies in the cache already."""
     rows = cache.rows // len(conditions)
     for number, edits in enumerate(conditions):
         for edit in edits:
@@ -84,6 +91,8 @@ def edit_slots(cache: Cache, conditions: Sequence[Sequence[Edit]], index: int) -
 
 def edit_states(states: Tensor, conditions: Sequence[Sequence[Edit]], point: Point, index: int) -> Tensor:
     """h or z of one index ``[(condition row) d_model]`` after the edits of every condition."""
+    import torch
+
     rows = states.chunk(len(conditions))
     return torch.cat([_edited(own, edits, point, index) for own, edits in zip(rows, conditions, strict=True)])
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from codi_core.engine.engine import Engine
 from codi_core.errors import ArtifactError, InterventionError
-from codi_core.problems.evalsets import load_eval_set
+from codi_core.problems.clusters import first_half
 from codi_core.steering.rotary import rotation
 from codi_core.store import Artifact, Store, save_json
-from codi_core.types import Floats, Ints, MeanLatents, MeansSpec, Question, RolloutConfig, Space
+from codi_core.values.arrays import Floats, Ints
+from codi_core.values.callbacks import CheckCancelled, OnProgress
+from codi_core.values.model import Rollout, RolloutConfig
+from codi_core.values.questions import Question
+from codi_core.values.vectors import MeanLatents, MeansSpec, Space
+
+if TYPE_CHECKING:
+    from codi_core.engine.engine import Engine
 
 KIND = "means"
 """Name of the artifacts."""
 BLOCK = 64
 """Questions rolled out at a time: their residuals pass through the host."""
 ARRAYS = ("positions", "h", "z", "resid", "keys", "raw_keys", "values")
-
-OnStep = Callable[[], None]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class LatentSamples:
 
     def means(self) -> MeanLatents:
         """Means of all questions and of two halves of them."""
-        first = _half_of(self.questions)
+        first = first_half(self.questions)
         return self._mean(np.arange(len(first)), (self._mean(np.flatnonzero(first)), self._mean(np.flatnonzero(~first))))
 
     def _mean(self, rows: npt.NDArray[np.intp], halves: tuple[MeanLatents, ...] = ()) -> MeanLatents:
@@ -74,21 +77,6 @@ def _mean_of(samples: Floats, rows: npt.NDArray[np.intp]) -> Floats:
     return (total / max(len(rows), 1)).astype(np.float32)
 
 
-def _half_of(questions: Sequence[Question]) -> npt.NDArray[np.bool_]:
-    """Which questions belong to the first half: every second cluster, so that no triple is in both."""
-    clusters: dict[tuple[str, ...], int] = {}
-    return np.array([clusters.setdefault(_cluster(question), len(clusters)) % 2 == 0 for question in questions])
-
-
-def _cluster(question: Question) -> tuple[str, ...]:
-    return (_family(question), str(question.triple)) if question.triple else (question.id,)
-
-
-def _family(question: Question) -> str:
-    """Triples mean different problems in different families of stories."""
-    return question.template.split("/")[0]
-
-
 def chosen_questions(spec: MeansSpec, questions: Sequence[Question]) -> tuple[Question, ...]:
     """Those of the split the spec asks for. Raises InterventionError when none are left."""
     kept = tuple(question for question in questions if spec.only == "all" or "/add/" in question.template)
@@ -98,24 +86,42 @@ def chosen_questions(spec: MeansSpec, questions: Sequence[Question]) -> tuple[Qu
 
 
 def collect_samples(
-    engine: Engine, spec: MeansSpec, questions: Sequence[Question], on_step: OnStep | None = None, progress: Progress | None = None
+    engine: Engine,
+    spec: MeansSpec,
+    questions: Sequence[Question],
+    check_cancelled: CheckCancelled | None = None,
+    progress: OnProgress | None = None,
 ) -> LatentSamples:
     """Roll the questions out and keep their latents; the arrays take ``questions · passes`` times the size of one latent (1B: 2 MB)."""
-    assert spec.model == engine.model.spec.key
     chosen = chosen_questions(spec, questions)
-    arrays: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in ("h", "z", "resid", "keys", "values")}
-    positions: list[int] = []
-    for start in range(0, len(chosen), BLOCK):
-        block = chosen[start : start + BLOCK]
-        for rollout in engine.rollout([question.question for question in block], RolloutConfig(spec.passes, 1), on_step=on_step):
-            positions.append(len(rollout.input_ids) - 1)
-            for name, kept in arrays.items():
-                kept.append(getattr(rollout, name))
+    blocks: list[Block] = []
+    for block in blocks_of(chosen):
+        blocks.append(collect_block(engine, spec, block, check_cancelled))
         if progress:
-            progress(len(positions), len(chosen))
-    stacked = {name: np.stack(kept) for name, kept in arrays.items()}
+            progress(sum(map(len, blocks)), len(chosen))
+    return samples_from(engine, spec, chosen, blocks)
+
+
+Block = list[Rollout]
+
+
+def blocks_of(chosen: Sequence[Question]) -> list[Sequence[Question]]:
+    """Of questions that are rolled out at a time."""
+    return [chosen[start : start + BLOCK] for start in range(0, len(chosen), BLOCK)]
+
+
+def collect_block(engine: Engine, spec: MeansSpec, block: Sequence[Question], check_cancelled: CheckCancelled | None = None) -> Block:
+    assert spec.model == engine.model.spec.key
+    texts = [question.question for question in block]
+    return engine.rollout(texts, RolloutConfig(spec.passes, 1), check_cancelled=check_cancelled)
+
+
+def samples_from(engine: Engine, spec: MeansSpec, chosen: tuple[Question, ...], blocks: Sequence[Block]) -> LatentSamples:
+    """Of `blocks_of` the chosen questions, in order."""
+    rollouts = [rollout for block in blocks for rollout in block]
+    stacked = {name: np.stack([getattr(rollout, name) for rollout in rollouts]) for name in ("h", "z", "resid", "keys", "values")}
     raw_keys = stacked.pop("keys")
-    where = np.array(positions, np.int64)
+    where = np.array([len(rollout.input_ids) - 1 for rollout in rollouts], np.int64)
     return LatentSamples(
         spec=spec, questions=chosen, positions=where, keys=_derotated(engine, raw_keys, where), raw_keys=raw_keys, **stacked
     )
@@ -123,6 +129,8 @@ def collect_samples(
 
 def _derotated(engine: Engine, keys: Floats, positions: Ints) -> Floats:
     """Keys ``[row index layer kv_head d_head]`` of prompts whose bot stands at ``positions``, as if all were at position 0."""
+    import torch
+
     where = torch.from_numpy(positions)[:, None] + torch.arange(keys.shape[1])
     turned = rotation(engine.model, where.to(engine.model.device))
     if turned is None:
@@ -132,28 +140,24 @@ def _derotated(engine: Engine, keys: Floats, positions: Ints) -> Floats:
     return back
 
 
-def means_spec(model_key: str, eval_set: str, n: int, seed: int = 0, only: str = "all", passes: int = 6) -> MeansSpec:
-    """The spec of a named split. Raises DataError when there is no such set, InterventionError for an unknown ``only``."""
-    if only not in ("all", "addition"):
-        raise InterventionError(f"Means over '{only}' questions: choose all or addition.")
-    return MeansSpec(model_key, load_eval_set(eval_set, n, seed)[0], only, passes)  # type: ignore[arg-type]
-
-
 def samples_of(
     engine: Engine,
     store: Store,
     spec: MeansSpec,
     questions: Sequence[Question],
-    on_step: OnStep | None = None,
-    progress: Progress | None = None,
+    check_cancelled: CheckCancelled | None = None,
+    progress: OnProgress | None = None,
 ) -> LatentSamples:
     """The stored samples of ``spec``, collected and stored when there are none. ``questions`` are those of its eval set."""
-    if store.find(KIND, spec.key) is None:
-        samples = collect_samples(engine, spec, questions, on_step, progress)
-        with store.write(KIND, spec) as folder:
-            _save(folder, samples)
+    if not store.ready(KIND, spec.key):
+        samples = collect_samples(engine, spec, questions, check_cancelled, progress)
+        keep_samples(store, samples)
         return samples
     return _load(store.read(KIND, spec.key), spec, chosen_questions(spec, questions))
+
+
+def keep_samples(store: Store, samples: LatentSamples) -> None:
+    store.keep(KIND, samples.spec, lambda folder: _save(folder, samples))
 
 
 def _save(folder: Path, samples: LatentSamples) -> None:
@@ -167,26 +171,3 @@ def _load(artifact: Artifact, spec: MeansSpec, questions: tuple[Question, ...]) 
         raise ArtifactError(f"{artifact.path} was made from other questions than {spec.eval_set.name} has: delete it and run again.")
     arrays = {name: np.load(artifact.file(f"{name}.npy"), mmap_mode="r", allow_pickle=False) for name in ARRAYS}
     return LatentSamples(spec=spec, questions=questions, **arrays)
-
-
-def check_disjoint(means: Sequence[Question], evaluated: Sequence[Question]) -> None:
-    """Refuse vectors made from what they steer: raises InterventionError when a question, a triple or a template is in both."""
-    for what, of in (("question", _text), ("triple", _triple), ("template", _template)):
-        both = {of(question) for question in means} & {of(question) for question in evaluated} - {None}
-        if both:
-            raise InterventionError(
-                f"The means and the evaluation share {len(both):,} {what}{'s' if len(both) > 1 else ''} ({min(map(str, both)):.80}): the "
-                "effect would be measured on the data the vector was made from. Take means from another split, or a preset as in the post."
-            )
-
-
-def _text(question: Question) -> str:
-    return question.question
-
-
-def _triple(question: Question) -> str | None:
-    return f"{_family(question)} {question.triple}" if question.triple else None
-
-
-def _template(question: Question) -> str | None:
-    return question.template or None

@@ -11,6 +11,10 @@ from codi_core.steering.kv import KV
 from codi_core.steering.methods import Method
 from codi_core.steering.vectors import Difference
 
+Means = tuple[str, int, Literal["all", "addition"]]
+"""Eval set, number of questions (0 = all) and which of them mean latents are taken from."""
+POST_MEANS: Means = ("gsm8k-aug-500", 500, "all")
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -19,10 +23,15 @@ class Preset:
     """What it does, for the screen."""
     make: Callable[[int, int, int, float], Method]
     """A, B, index, coefficient → method."""
-    means: tuple[str, int, Literal["all", "addition"]]
-    """Eval set, number of questions (0 = all) and which of them the means are taken from."""
+    means: Means
+    """Of models that learnt our problems."""
     overlap: bool
     """Whether the means may come from evaluated questions. True only where the posts did so, and always marked on screen."""
+    theirs: Means | None = None
+    """Of other models, where the posts took another set."""
+
+    def means_of(self, is_ours: bool) -> Means:
+        return self.means if is_ours or self.theirs is None else self.theirs
 
 
 def _embedding_post(a: int, b: int, index: int, coefficient: float) -> Hidden:
@@ -44,10 +53,12 @@ def _kv(a: int, b: int, index: int, coefficient: float) -> KV:
 PRESETS: dict[str, Preset] = {
     "embedding-as-in-the-post": Preset(
         "Hidden state, as in the post",
-        "Means of h, before the projection, added to z after it; one more pass, then eot.",
+        "Means of h, before the projection, added to z after it; one more pass, then eot. The means are of GSM8k-Aug's first "
+        "500 training questions, or for the models that ship of a split of ours.",
         _embedding_post,
         ("means", 500, "all"),
         False,
+        POST_MEANS,
     ),
     "embedding-corrected": Preset(
         "Hidden state, corrected",

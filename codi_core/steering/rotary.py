@@ -6,11 +6,12 @@ Keys are rotated as transformers does it: ``k·cos + half(k)·sin`` with the hal
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from codi_core.models.model import CodiModel
+    from codi_core.models.model import CodiModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +36,18 @@ class Rotation:
 
 def rotation(model: CodiModel, positions: Tensor) -> Rotation | None:
     """The model's own rotation at integer ``positions`` of any shape, in float32."""
-    if model.family.rotary is None:
+    import torch
+
+    if model.architecture.rotary is None:
         return None
-    rotary = model.family.part(model.hf, model.family.rotary)
+    rotary = model.architecture.part(model.hf, model.architecture.rotary)
     with torch.inference_mode():
         cos, sin = rotary(torch.empty(0, device=positions.device), positions.reshape(1, -1))
     return Rotation(cos.view(*positions.shape, -1), sin.view(*positions.shape, -1))
 
 
 def _half(x: Tensor) -> Tensor:
+    import torch
+
     first, second = x.chunk(2, dim=-1)
     return torch.cat([-second, first], dim=-1)

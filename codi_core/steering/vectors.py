@@ -1,23 +1,31 @@
-"""Where a steering direction comes from. A new source is one dataclass and one row of SOURCES."""
+"""Where a steering direction comes from. A new source is one dataclass that brings what `Source` asks for, and one row of SOURCES."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from codi_core.errors import InterventionError
+from codi_core.steering.components import principal_components
 from codi_core.steering.means import LatentSamples
-from codi_core.types import DifferenceVector, Floats, MeanLatents, Space
+from codi_core.steering.options import SEED, A, B, option
+from codi_core.values.arrays import Floats
+from codi_core.values.vectors import DifferenceVector, MeanLatents, Space
 
 Array = npt.NDArray[np.float64]
 Sign = Literal["B-A", "A-B"]
+Control = Literal["random", "shuffled"]
+"""What is put in a direction's place: a random one, or, for differences, one of shuffled steps."""
+DIRECTION = option("Direction", "What is added, times the coefficient α.", first="difference")
+STEP = option("Step", "Which reasoning step, from 1; −1 is the answer.", half=True)
+STEP_VALUE = option("Step value", "Prompts whose step has this value.", half=True, first="8")
 
 
 @dataclass(frozen=True)
-class Place:
+class VectorSpace:
     """Where a vector is to be added: what decides its shape."""
 
     space: Space
@@ -41,27 +49,52 @@ class Place:
         return (-3, -2, -1) if self.space == "kv" else (-1,)
 
 
+class Source(Protocol):
+    """A frozen dataclass, hashed by its ``kind`` and fields, whose metadata (`options.option`) are its form."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    """For people."""
+
+    def vector(self, samples: LatentSamples, means: MeanLatents, where: VectorSpace) -> DifferenceVector:
+        """Raises InterventionError for what does not exist."""
+
+    def control(self, seed: int, how: Control) -> Source:
+        """As long a direction that means nothing; ``shuffled`` where there are steps to shuffle."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """Mean latent of B minus mean latent of A, as the posts' code has it (their text reads the other way round: sign ``A-B``)."""
 
     kind: ClassVar[str] = "difference"
-    a: int
-    b: int
-    sign: Sign = "B-A"
+    label: ClassVar[str] = "Difference of means B − A"
+    a: int = field(metadata=A)
+    b: int = field(metadata=B)
+    sign: Sign = field(
+        default="B-A",
+        metadata=option(
+            "Reading of “A−B”",
+            "The posts' code adds mean B − mean A; their text reads the other way round.",
+            names={"B-A": "B − A (code)", "A-B": "A − B (text)"},
+        ),
+    )
 
-    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
+    def vector(self, samples: LatentSamples, means: MeanLatents, where: VectorSpace) -> DifferenceVector:
         _check_pair(self.a, self.b, samples)
-        values = self.values(means, place)
-        halves = [place.vector(samples, "", self.values(half, place)) for half in means.halves]
+        values = self.values(means, where)
+        halves = [where.vector(samples, "", self.values(half, where)) for half in means.halves]
         label = f"mean {self.b} − mean {self.a}" if self.sign == "B-A" else f"mean {self.a} − mean {self.b}"
-        vector = place.vector(samples, label, values)
+        vector = where.vector(samples, label, values)
         return replace(vector, a=self.a, b=self.b, sign=self.sign, split_half=halves[0].cosine(halves[1]))
 
-    def values(self, means: MeanLatents, place: Place) -> Floats:
-        part = means.part(place.space, place.layer, place.raw)
+    def values(self, means: MeanLatents, where: VectorSpace) -> Floats:
+        part = means.part(where.space, where.layer, where.raw)
         difference: Floats = part[self.b] - part[self.a]
         return difference if self.sign == "B-A" else -difference
+
+    def control(self, seed: int, how: Control) -> Source:
+        return Shuffled(self.a, self.b, seed) if how == "shuffled" else Random(self, seed)
 
 
 @dataclass(frozen=True)
@@ -69,20 +102,24 @@ class Shuffled:
     """The difference B − A after every question's steps were shuffled, as long as the true one: a direction without the order of steps."""
 
     kind: ClassVar[str] = "shuffled"
-    a: int
-    b: int
-    seed: int = 0
+    label: ClassVar[str] = "Shuffled steps"
+    a: int = field(metadata=A)
+    b: int = field(metadata=B)
+    seed: int = field(default=0, metadata=SEED)
 
-    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
-        target = Difference(self.a, self.b).vector(samples, means, place).values
-        part, rng = place.samples(samples), np.random.default_rng(self.seed)
+    def vector(self, samples: LatentSamples, means: MeanLatents, where: VectorSpace) -> DifferenceVector:
+        target = Difference(self.a, self.b).vector(samples, means, where).values
+        part, rng = where.samples(samples), np.random.default_rng(self.seed)
         total = np.zeros(target.shape)
         for row in part:
             a, b = rng.choice(np.arange(1, len(row)), 2, replace=False)
             total += row[b] - row[a]
-        return place.vector(
-            samples, f"shuffled steps {self.seed} as long as mean {self.b} − mean {self.a}", _matched(total, target, place.whole)
+        return where.vector(
+            samples, f"shuffled steps {self.seed} as long as mean {self.b} − mean {self.a}", _matched(total, target, where.whole)
         )
+
+    def control(self, seed: int, how: Control) -> Source:
+        return replace(self, seed=self.seed + seed + 1)  # never the vector itself
 
 
 @dataclass(frozen=True)
@@ -93,24 +130,26 @@ class Component:
     """
 
     kind: ClassVar[str] = "component"
-    rank: int = 1
+    label: ClassVar[str] = "Principal component"
+    rank: int = field(default=1, metadata=option("Component", "1 = the direction of largest variance.", half=True))
 
-    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
-        part = place.samples(samples)[:, 1:]
+    def vector(self, samples: LatentSamples, means: MeanLatents, where: VectorSpace) -> DifferenceVector:
+        part = where.samples(samples)[:, 1:]
         rows = part.reshape(-1, *part.shape[2:])
-        pieces = rows.swapaxes(0, 1) if place.space == "kv" else rows[None]
+        pieces = rows.swapaxes(0, 1) if where.space == "kv" else rows[None]
         values = np.stack([self._component(piece.reshape(len(piece), -1)).reshape(piece.shape[1:]) for piece in pieces])
-        return place.vector(samples, f"principal component {self.rank}", values if place.space == "kv" else values[0])
+        return where.vector(samples, f"principal component {self.rank}", values if where.space == "kv" else values[0])
+
+    def control(self, seed: int, how: Control) -> Source:
+        return Random(self, seed)
 
     def _component(self, rows: Floats) -> Array:
-        centred = rows.astype(np.float64) - rows.mean(0, dtype=np.float64)
-        n, d = centred.shape
-        if not 1 <= self.rank < min(n, d):
-            raise InterventionError(f"Principal component {self.rank} does not exist: choose 1 to {min(n, d) - 1}.")
-        variance, vectors = np.linalg.eigh(centred.T @ centred if d <= n else centred @ centred.T)  # the smaller of the two Gram matrices
-        direction = vectors[:, -self.rank] if d <= n else centred.T @ vectors[:, -self.rank]
-        direction = direction / np.linalg.norm(direction) * np.sqrt(max(variance[-self.rank], 0) / (n - 1))
-        scaled: npt.NDArray[np.float64] = direction * np.sign(direction[np.abs(direction).argmax()])
+        count = min(rows.shape) - 1
+        if not 1 <= self.rank <= count:
+            raise InterventionError(f"Principal component {self.rank} does not exist: choose 1 to {count}.", field="rank")
+        direction = principal_components(rows, self.rank)[1][-1]
+        deviation = (rows.astype(np.float64) @ direction).std(ddof=1)
+        scaled: Array = direction * deviation
         return scaled
 
 
@@ -122,16 +161,20 @@ class Content:
     """
 
     kind: ClassVar[str] = "content"
-    index: int
-    value: float
-    step: int = 1
+    label: ClassVar[str] = "Content: a wanted step value"
+    index: int = field(metadata=option("Mean at index", "Where the mean latent is taken.", half=True, counts="index", first="3"))
+    value: float = field(metadata=STEP_VALUE)
+    step: int = field(default=1, metadata=STEP)
 
-    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
+    def vector(self, samples: LatentSamples, means: MeanLatents, where: VectorSpace) -> DifferenceVector:
         _check_index(self.index, samples)
-        rows, part = self.rows(samples), place.samples(samples)
-        values = part[rows, self.index].mean(0, dtype=np.float64) - means.part(place.space, place.layer, place.raw)[self.index]
-        vector = place.vector(samples, f"mean {self.index} where step {self.step} is {self.value:g}", values)
+        rows, part = self.rows(samples), where.samples(samples)
+        values = part[rows, self.index].mean(0, dtype=np.float64) - means.part(where.space, where.layer, where.raw)[self.index]
+        vector = where.vector(samples, f"mean {self.index} where step {self.step} is {self.value:g}", values)
         return replace(vector, n=len(rows))
+
+    def control(self, seed: int, how: Control) -> Source:
+        return Random(self, seed)
 
     def rows(self, samples: LatentSamples) -> list[int]:
         """Questions with the wanted value. Raises InterventionError naming values there are when there is none."""
@@ -147,9 +190,6 @@ class Content:
         return rows
 
 
-Base = Difference | Component | Content
-
-
 @dataclass(frozen=True)
 class Random:
     """A random direction as long as another vector: what any push of that size does.
@@ -159,39 +199,55 @@ class Random:
     """
 
     kind: ClassVar[str] = "random"
-    like: Base
-    seed: int = 0
-    matched: Literal["norm", "covariance"] = "norm"
+    label: ClassVar[str] = "Random"
+    like: Source = field(
+        metadata=option(
+            "As long as", "The random direction gets the length of this one.", first="difference", without=("random", "shuffled")
+        )
+    )
+    seed: int = field(default=0, metadata=SEED)
+    matched: Literal["norm", "covariance"] = field(
+        default="norm",
+        metadata=option("Matched", "norm: any direction of that length. covariance: one along which latents vary.", half=True),
+    )
 
-    def vector(self, samples: LatentSamples, means: MeanLatents, place: Place) -> DifferenceVector:
-        target = self.like.vector(samples, means, place)
+    def vector(self, samples: LatentSamples, means: MeanLatents, where: VectorSpace) -> DifferenceVector:
+        target = self.like.vector(samples, means, where)
         rng = np.random.default_rng(self.seed)
         if self.matched == "norm":
             values = _matched(rng.standard_normal(target.values.shape), target.values, (-1,))
         else:
-            part = place.samples(samples)[:, 1:]
+            part = where.samples(samples)[:, 1:]
             weights = rng.standard_normal(part.shape[:2])
-            values = _matched(np.tensordot(weights - weights.mean(), part, 2), target.values, place.whole)
-        return place.vector(samples, f"random {self.seed} ({self.matched}) as long as {target.label}", values)
+            values = _matched(np.tensordot(weights - weights.mean(), part, 2), target.values, where.whole)
+        return where.vector(samples, f"random {self.seed} ({self.matched}) as long as {target.label}", values)
+
+    def control(self, seed: int, how: Control) -> Source:
+        return replace(self, seed=self.seed + seed + 1)  # never the vector itself
 
 
-Source = Base | Random | Shuffled
-SOURCES: dict[str, type[Source]] = {source.kind: source for source in (Difference, Random, Shuffled, Component, Content)}
+SOURCES: dict[str, type[Source]] = {
+    Difference.kind: Difference,
+    Component.kind: Component,
+    Content.kind: Content,
+    Random.kind: Random,
+    Shuffled.kind: Shuffled,
+}
 
 
-def norm_matrix(means: MeanLatents, place: Place) -> Floats:
+def norm_matrix(means: MeanLatents, where: VectorSpace) -> Floats:
     """``[A B]``: length of every difference; for kv ``[2 A B]``, keys first."""
-    part = means.part(place.space, place.layer, place.raw)
-    pieces = part.swapaxes(0, 1) if place.space == "kv" else part[None]
+    part = means.part(where.space, where.layer, where.raw)
+    pieces = part.swapaxes(0, 1) if where.space == "kv" else part[None]
     flat = pieces.reshape(len(pieces), part.shape[0], -1)
     norms: Floats = np.linalg.norm(flat[:, :, None] - flat[:, None], axis=-1)
-    return norms if place.space == "kv" else norms[0]
+    return norms if where.space == "kv" else norms[0]
 
 
-def site_norms(samples: LatentSamples, place: Place, index: int) -> tuple[float, ...]:
+def site_norms(samples: LatentSamples, where: VectorSpace, index: int) -> tuple[float, ...]:
     """Mean length of what stands at ``index``: doses are relative to it. One number; for kv keys and values."""
-    at = place.samples(samples)[:, index]
-    pieces = at.swapaxes(0, 1) if place.space == "kv" else at[None]
+    at = where.samples(samples)[:, index]
+    pieces = at.swapaxes(0, 1) if where.space == "kv" else at[None]
     return tuple(float(np.linalg.norm(piece.reshape(len(piece), -1), axis=1).mean()) for piece in pieces)
 
 
@@ -210,7 +266,7 @@ def _check_pair(a: int, b: int, samples: LatentSamples) -> None:
     for index in (a, b):
         _check_index(index, samples)
     if a == b:
-        raise InterventionError(f"A and B are both {a}: their difference is zero. Choose two different indices.")
+        raise InterventionError(f"A and B are both {a}: their difference is zero. Choose two different indices.", field="b")
 
 
 def _check_index(index: int, samples: LatentSamples) -> None:

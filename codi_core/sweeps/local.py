@@ -13,7 +13,7 @@ from codi_core.store import Store
 from codi_core.sweeps.spec import SweepSpec
 from codi_core.sweeps.table import seal
 from codi_core.sweeps.units import PARTS, SWEEPS, Compute, Unit, claim, has_part, units_of, write_part
-from codi_core.types import Question
+from codi_core.values.questions import Question
 
 WAIT_SECONDS = 0.2
 """Between looks at units that other processes work on."""
@@ -26,7 +26,6 @@ class SweepProgress:
     total: int
     conditions: int
     """Conditions done."""
-    all_conditions: int
     rate: float
     """Conditions a second since this run started; 0 before the first unit."""
     eta: float
@@ -80,7 +79,7 @@ class Tally:
         conditions, everything = sum(sizes[number] for number in self._done), sum(sizes.values())
         rate = self._new / max(time.monotonic() - self._started, 1e-9)
         eta = (everything - conditions) / rate if rate else float("inf")
-        self._report(SweepProgress(len(self._done), len(self.units), conditions, everything, rate, eta, self.failures))
+        self._report(SweepProgress(len(self._done), len(self.units), conditions, rate, eta, self.failures))
 
 
 def complete(store: Store, spec: SweepSpec) -> bool:

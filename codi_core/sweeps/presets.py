@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
-from typing import Literal
 
 from codi_core.errors import InputError
-from codi_core.steering.hidden import Hidden
-from codi_core.steering.kv import KV
-from codi_core.steering.limits import Then
+from codi_core.steering.contract import Variant
+from codi_core.steering.methods import METHODS
 from codi_core.steering.presets import PRESETS as STEERING
-from codi_core.steering.vectors import Difference
+from codi_core.steering.presets import Means
 
 Pair = tuple[int, int]
-Maker = Callable[[int, int, int, float], Hidden | KV]
-"""A, B, index, coefficient → method along the difference B − A."""
+MAX_LAYERS = 64
+"""Of a model whose layers get a row each; as many as any that is known here has."""
 
 
-@dataclass(frozen=True)
-class Variant:
-    title: str
-    make: Maker
+def variants() -> dict[str, Variant]:
+    """What a sweep can name: the presets of steering, and the variants of every method."""
+    found = {name: Variant(preset.title, name, preset.make) for name, preset in STEERING.items()}
+    for method in METHODS.values():
+        found |= method.variants(MAX_LAYERS)
+    return found
+
+
+def variant(name: str) -> Variant:
+    """Raises InputError naming the variants; those of layers and depths by one example."""
+    known = variants()
+    if name not in known:
+        examples = {re.sub(r"\d+", "0", each): each for each in reversed(known)}
+        raise InputError(f"Unknown variant '{name:.80}': choose {', '.join(reversed(examples.values()))}.")
+    return known[name]
 
 
 @dataclass(frozen=True)
@@ -32,69 +41,18 @@ class SweepPreset:
     text: str
     """What it does, for the screen."""
     variants: Callable[[int], tuple[str, ...]]
-    """Layers of the model → names in VARIANTS."""
+    """Layers of the model → names in `variants`."""
     pairs: Callable[[int], tuple[Pair, ...]]
     """Passes → ordered pairs (A, B); (B, A, α) is (A, B, −α)."""
     indices: Callable[[int], tuple[int, ...]]
     """Passes → indices, one steered at a time."""
     coefficients: tuple[float, ...]
     """0 is the baseline, which is always there."""
-    means: tuple[str, int, Literal["all", "addition"]]
-    """Eval set, number of questions (0 = all) and which of them the means are taken from."""
+    means: Callable[[bool], Means]
+    """Whether the model learnt our problems → where its means are taken from."""
     overlap: bool = False
     """Whether the means may come from evaluated questions. True only where the posts did so, and always marked on screen."""
 
-
-def _hidden(then: Then, a: int, b: int, index: int, coefficient: float) -> Hidden:
-    return Hidden(Difference(a, b), coefficient, (index,), "z", then=then)
-
-
-def _h_on_z(then: Then, a: int, b: int, index: int, coefficient: float) -> Hidden:
-    return Hidden(Difference(a, b), coefficient, (index,), "z", then=then, vector_space="h")
-
-
-def _h(then: Then, a: int, b: int, index: int, coefficient: float) -> Hidden:
-    return Hidden(Difference(a, b), coefficient, (index,), "h", then=then)
-
-
-def _resid(depth: int, then: Then, a: int, b: int, index: int, coefficient: float) -> Hidden:
-    return Hidden(Difference(a, b), coefficient, (index,), "resid", depth, then)
-
-
-def _kv(then: Then, keys: float, values: float, a: int, b: int, index: int, coefficient: float) -> KV:
-    return KV(Difference(a, b), coefficient, (index,), then=then, key_weight=keys, value_weight=values)
-
-
-def _layer(layer: int, a: int, b: int, index: int, coefficient: float) -> KV:
-    return KV(Difference(a, b), coefficient, (index,), layers=(layer,))
-
-
-def _as_made_by(name: str, a: int, b: int, index: int, coefficient: float) -> Hidden | KV:
-    method = STEERING[name].make(a, b, index, coefficient)
-    assert isinstance(method, Hidden | KV)
-    return method
-
-
-MAX_LAYERS = 64
-"""Of a model whose layers get a row each; as many as any that is known here has."""
-THEN: dict[Then, str] = {"stop": "no pass more than it needs", "continue": "all passes"}
-
-# A row's name is part of the keys of stored sweeps: whoever changes what a row does gives it a new name.
-VARIANTS: dict[str, Variant] = {name: Variant(preset.title, partial(_as_made_by, name)) for name, preset in STEERING.items()}
-for _then, _passes in THEN.items():
-    VARIANTS |= {
-        f"z-{_then}": Variant(f"Hidden state z, {_passes}", partial(_hidden, _then)),
-        f"h-on-z-{_then}": Variant(f"Hidden state z, along means of h, {_passes}", partial(_h_on_z, _then)),
-        f"h-{_then}": Variant(f"Hidden state h, {_passes}", partial(_h, _then)),
-        f"kv-{_then}": Variant(f"Keys and values, {_passes}", partial(_kv, _then, 1.0, 1.0)),
-        f"k-{_then}": Variant(f"Keys only, {_passes}", partial(_kv, _then, 1.0, 0.0)),
-        f"v-{_then}": Variant(f"Values only, {_passes}", partial(_kv, _then, 0.0, 1.0)),
-    }
-    VARIANTS |= {
-        f"resid-{_depth}-{_then}": Variant(f"Residual stream at depth {_depth}, {_passes}", partial(_resid, _depth, _then))
-        for _depth in range(1, MAX_LAYERS + 1)
-    }
-VARIANTS |= {f"layer-{_number}": Variant(f"Keys and values of layer {_number}", partial(_layer, _number)) for _number in range(MAX_LAYERS)}
 
 POST_COEFFICIENTS = (-5.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 5.0)
 CLAIMED_PAIRS: tuple[Pair, ...] = ((1, 2), (1, 4), (1, 5), (1, 6), (2, 3), (2, 4), (3, 5), (4, 5), (4, 6), (5, 6))
@@ -123,7 +81,7 @@ def _grid(variant: str) -> SweepPreset:
     """Every pair at every index with the coefficients of the posts."""
     preset = STEERING[variant]
     return SweepPreset(
-        preset.title, preset.text, lambda layers: (variant,), _all_pairs, _all_indices, POST_COEFFICIENTS, preset.means, preset.overlap
+        preset.title, preset.text, lambda layers: (variant,), _all_pairs, _all_indices, POST_COEFFICIENTS, preset.means_of, preset.overlap
     )
 
 
@@ -133,7 +91,7 @@ def _layer_variants(layers: int) -> tuple[str, ...]:
 
 def _factorial_variants(layers: int) -> tuple[str, ...]:
     spaces = ("z", "h-on-z", "h", f"resid-{max(1, layers // 2)}", "kv", "k", "v")
-    return tuple(f"{space}-{then}" for space in spaces for then in THEN)
+    return tuple(f"{space}-{then}" for space in spaces for then in ("stop", "continue"))
 
 
 SWEEPS: dict[str, SweepPreset] = {
@@ -148,7 +106,7 @@ SWEEPS: dict[str, SweepPreset] = {
         _claimed_pairs,
         _claimed_index,
         CLAIMED_COEFFICIENTS,
-        ("means", 500, "all"),
+        lambda is_ours: ("means", 500, "all"),
     ),
     "factorial": SweepPreset(
         "Method × space × passes",
@@ -158,7 +116,7 @@ SWEEPS: dict[str, SweepPreset] = {
         _claimed_pairs,
         _claimed_index,
         CLAIMED_COEFFICIENTS,
-        ("means", 500, "all"),
+        lambda is_ours: ("means", 500, "all"),
     ),
 }
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from itertools import product
+from typing import ClassVar, Literal
 
-from codi_core.errors import InterventionError
+from codi_core.errors import InputError, InterventionError
 from codi_core.keys import key_of
 from codi_core.steering.conditions import NUMERICS, Condition
-from codi_core.steering.hidden import Hidden
+from codi_core.steering.contract import Method
 from codi_core.steering.limits import check_indices
-from codi_core.steering.vectors import Difference, Random, Shuffled
-from codi_core.sweeps.presets import VARIANTS, Pair
-from codi_core.types import EvalSetSpec, MeansSpec, ModelSpec, RolloutConfig
+from codi_core.steering.vectors import Control
+from codi_core.sweeps.presets import Pair, variant
+from codi_core.values.model import ModelSpec, RolloutConfig
+from codi_core.values.questions import EvalSetSpec
+from codi_core.values.vectors import MeansSpec
 
 Role = Literal["baseline", "cell", "random", "shuffled"]
-Chosen = tuple[str, int, int, int, float]
+CellId = tuple[str, int, int, int, float]
 """Variant, A, B, index, coefficient."""
 
 
@@ -25,25 +28,27 @@ Chosen = tuple[str, int, int, int, float]
 class Axes:
     kind: ClassVar[str] = "sweep-axes"
     variants: tuple[str, ...]
-    """Rows of VARIANTS."""
+    """Names in `presets.variants`."""
     pairs: tuple[Pair, ...]
     """Ordered (A, B). Those with A < B are enough: (B, A, α) is (A, B, −α)."""
     indices: tuple[int, ...]
     coefficients: tuple[float, ...]
     """Without 0, which is the baseline."""
-    randoms: int = 20
-    """Random directions for every variant, index and size of the coefficient, as long as the differences of the pairs in turn."""
-    shuffled: int = 4
-    """Differences of shuffled steps, likewise."""
-    only: tuple[Chosen, ...] = ()
+    only: tuple[CellId, ...] = ()
     """Exactly these instead of the product of the axes: what was selected elsewhere and is to be confirmed."""
+    bands: tuple[CellId, ...] = ()
+    """Cells whose random band is measured: directions as long as the cell's own push, each pushed both ways."""
+    randoms: int = 0
+    """Random directions of a band."""
+    shuffled: int = 0
+    """Differences of shuffled steps in a band, besides."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """One condition of a sweep. Baselines have no variant, A, B and index: empty and -1."""
 
-    place: int
+    cell_id: int
     role: Role
     variant: str
     a: int
@@ -72,7 +77,7 @@ class SweepSpec:
 
     def cells(self) -> tuple[Cell, ...]:
         """Baselines first, one for each number of passes, the standard one last; then variant by variant and index by index the cells,
-        random directions and shuffled steps. The same spec always gives the same order.
+        and after all of them the bands. The same spec always gives the same order.
         """
         return _expand(self)[0]
 
@@ -81,30 +86,14 @@ class SweepSpec:
         return _expand(self)[1]
 
     @property
+    def only_bands(self) -> bool:
+        """Whether it has no cell of its own."""
+        return bool(self.axes.bands) and not self.axes.variants
+
+    @property
     def standard(self) -> Condition:
         """Unsteered, all passes."""
         return Condition(self.model.key, self.eval_set, self.rollout)
-
-
-def spec_of(data: Mapping[str, Any]) -> SweepSpec:
-    """The inverse of `keys.canonical`, for what is stored."""
-    axes, means = data["axes"], data["means"]
-    lists = {name: tuple(axes[name]) for name in ("variants", "indices", "coefficients")}
-    nested = {name: tuple(map(tuple, axes[name])) for name in ("pairs", "only")}
-    return SweepSpec(
-        name=data["name"],
-        model=ModelSpec(**_fields(data["model"])),
-        eval_set=EvalSetSpec(**_fields(data["eval_set"])),
-        rollout=RolloutConfig(**_fields(data["rollout"])),
-        means=MeansSpec(**{**_fields(means), "eval_set": EvalSetSpec(**_fields(means["eval_set"]))}),
-        overlap=data["overlap"],
-        axes=Axes(**{**_fields(axes), **lists, **nested}),
-        numerics=data["numerics"],
-    )
-
-
-def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in data.items() if name != "kind"}
 
 
 @lru_cache(maxsize=8)
@@ -113,45 +102,62 @@ def _expand(spec: SweepSpec) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     steerable = replace(standard, means=spec.means, overlap=spec.overlap)
     steered: list[Cell] = []
     refused: list[str] = []
-    for variant in spec.axes.variants:
+    for name in spec.axes.variants:
         for index in sorted({one[3] for one in spec.axes.only} or spec.axes.indices):
-            reason = _refusal(spec, variant, index)
+            reason = _refusal(variant(name).make(*spec.axes.pairs[0], index, 1.0), spec.rollout.passes)
             if reason:
-                refused.append(f"{VARIANTS[variant].title}, index {index}: {reason}")
+                refused.append(f"{variant(name).title}, index {index}: {reason}")
             else:
-                steered += _block(spec.axes, steerable, variant, index)
+                steered += _block(spec.axes, steerable, name, index)
+    steered += _bands(spec.axes, steerable)
     passes = sorted({cell.condition.passes for cell in steered} - {standard.passes})
     baselines = [replace(standard, rollout=replace(spec.rollout, passes=each)) for each in passes] + [standard]
     unsteered = [Cell(0, "baseline", "", -1, -1, -1, 0.0, condition) for condition in baselines]
-    return tuple(replace(cell, place=place) for place, cell in enumerate(unsteered + steered)), tuple(refused)
+    return tuple(replace(cell, cell_id=cell_id) for cell_id, cell in enumerate(unsteered + steered)), tuple(refused)
 
 
-def _refusal(spec: SweepSpec, variant: str, index: int) -> str:
+def _refusal(method: Method, passes: int) -> str:
     """Why nothing can be steered there; empty when it can."""
-    a, b = spec.axes.pairs[0]
-    method = VARIANTS[variant].make(a, b, index, 1.0)
     try:
-        check_indices(method.indices, spec.rollout.passes, method.space if isinstance(method, Hidden) else "kv")
+        check_indices(method.indices, passes, method.space)
     except InterventionError as error:
         return str(error)
     return ""
 
 
-def _block(axes: Axes, steerable: Condition, variant: str, index: int) -> Iterator[Cell]:
-    """Everything of one variant at one index, in the order of the table; places are given later."""
-    make = VARIANTS[variant].make
+def _block(axes: Axes, steerable: Condition, name: str, index: int) -> Iterator[Cell]:
+    """The cells of one variant at one index, in the order of the table; ids are given later."""
+    make = variant(name).make
     chosen = [(a, b, c) for (a, b) in axes.pairs for c in axes.coefficients]
     if axes.only:
-        chosen = [(a, b, c) for name, a, b, where, c in axes.only if (name, where) == (variant, index)]
+        chosen = [(a, b, c) for own, a, b, where, c in axes.only if (own, where) == (name, index)]
     for a, b, coefficient in chosen:
-        yield Cell(0, "cell", variant, a, b, index, coefficient, replace(steerable, interventions=(make(a, b, index, coefficient),)))
-    sizes = sorted({abs(coefficient) for _, _, coefficient in chosen})
-    counts: tuple[tuple[Role, int], ...] = (("random", axes.randoms), ("shuffled", axes.shuffled))
-    for role, count in counts:
-        for size in sizes:
-            for number in range(count):
-                a, b = axes.pairs[number % len(axes.pairs)]
-                difference = Difference(a, b)
-                source = Random(difference, number) if role == "random" else Shuffled(a, b, number)
-                method = replace(make(a, b, index, size), source=source)
-                yield Cell(0, role, variant, a, b, index, size, replace(steerable, interventions=(method,)))
+        yield Cell(0, "cell", name, a, b, index, coefficient, replace(steerable, interventions=(make(a, b, index, coefficient),)))
+
+
+def _bands(axes: Axes, steerable: Condition) -> Iterator[Cell]:
+    """Both signs of a cell share a band, as every direction in it is pushed both ways."""
+    wanted = dict.fromkeys((name, index, a, b, abs(coefficient)) for name, a, b, index, coefficient in axes.bands)
+    makes = {name: variant(name).make for name in {name for name, *_ in wanted}}
+    counts: tuple[tuple[Control, int], ...] = (("random", axes.randoms), ("shuffled", axes.shuffled))
+    for name, index, a, b, size in sorted(wanted):
+        if _refusal(makes[name](a, b, index, 1.0), steerable.rollout.passes):
+            continue
+        for role, count in counts:
+            for number, signed in product(range(count), (size, -size)):
+                pushed = makes[name](a, b, index, signed)
+                method = pushed.control(number, role)
+                if role == "shuffled" and method == pushed.control(number):
+                    continue  # no steps to shuffle: the same random direction once more
+                yield Cell(0, role, name, a, b, index, signed, replace(steerable, interventions=(method,)))
+
+
+def cell_id_of(text: str) -> CellId:
+    """A cell as on the command line: ``kv-corrected:2:4:5:0.5``. Raises InputError for what cannot be read."""
+    try:
+        name, a, b, index, coefficient = text.split(":")
+        chosen = name, int(a), int(b), int(index), float(coefficient)
+    except ValueError:
+        raise InputError(f"'{text:.80}' is not a cell: write VARIANT:A:B:INDEX:COEFFICIENT, as in kv-corrected:2:4:5:0.5.") from None
+    variant(name)
+    return chosen

@@ -8,39 +8,48 @@
 * against the baseline with as many passes: delta, delta_low, delta_high, z, p, p_mcnemar, fixed, broken; with the suffix ``_all``: against
   the baseline with all passes
 * margin, margin_low, margin_high: mean change of the gold logit margin, same passes
-* percentile, margin_percentile: among the random directions and shuffled steps of the same variant, index and size of the coefficient
 * p_holm, p_bh, p_max, and these with ``_all``: p adjusted over all cells of the variant (Holm; Benjamini & Hochberg; max-statistic)
 
-NaN where something is not defined: statistics of the difference for baselines, percentiles and adjusted p for all but role ``cell``.
+NaN where something is not defined: statistics of the difference for baselines, adjusted p for all but role ``cell``.
+
+Read back, cells and bands are apart, and cells have ``band``, the number of directions as long as their own push that were tried at their
+site (in this sweep or in one that measures bands only), and with enough of them ``percentile`` and ``margin_percentile`` among these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
 from codi_core.evaluation import stats
-from codi_core.evaluation.run import clusters_of
-from codi_core.steering.methods import text_of
+from codi_core.problems.clusters import clusters_of
+from codi_core.steering.flags import text_of
 from codi_core.store import Artifact, Store, save_json, save_parquet
 from codi_core.sweeps.presets import SWEEPS as PRESETS
-from codi_core.sweeps.spec import Cell, SweepSpec, spec_of
+from codi_core.sweeps.spec import Cell, SweepSpec
 from codi_core.sweeps.units import CELLS, ROWS, SCHEMA, SWEEPS, claim, drop_parts, has_part, read_part, rows_writer, units_of
-from codi_core.types import Question, SweepTable
+from codi_core.values.questions import Question
+from codi_core.values.stats import Clusters
+from codi_core.values.sweep import SweepTable
+from codi_core.values.verdict import percentiles
 
 ROW_GROUP = 64_000
 """Rows that are written, and read, together; a few more where a unit is not cut."""
 REFUSED = "refused.json"
+CONTROLS = ("random", "shuffled")
+"""Roles of the directions in bands."""
 COLUMNS_AT_ONCE = 128
-"""Conditions whose bootstrap replicates are in memory together."""
+"""Conditions that are worked on, in memory, together."""
 
 Array = npt.NDArray[Any]
+Stored = tuple[Artifact, SweepSpec]
 
 
 # Putting it together
@@ -49,7 +58,9 @@ Array = npt.NDArray[Any]
 def seal(store: Store, spec: SweepSpec, questions: Sequence[Question]) -> bool:
     """Make the table of the parts, store it, and let the parts go. False when some are missing or were found damaged.
 
-    Memory: the outcomes and margins, three bytes a row. Raises ArtifactError when the disk does not take the table.
+    Of directions in bands statistics are kept, and no rows. Memory: the outcomes and margins, three bytes a row.
+
+    Raises ArtifactError when the disk does not take the table.
     """
     with claim(store, spec.key, "seal", wait=True):
         if store.find(SWEEPS, spec.key) is None:
@@ -58,15 +69,17 @@ def seal(store: Store, spec: SweepSpec, questions: Sequence[Question]) -> bool:
             if not all(found):
                 return False
             conditions = units[-1].stop
+            first_control = next((cell.cell_id for cell in spec.cells() if cell.role in CONTROLS), conditions)  # bands come last
             correct, margin = np.zeros((len(questions), conditions), bool), np.zeros((len(questions), conditions), np.float16)
             doses: list[pd.DataFrame] = []
             with store.write(SWEEPS, spec) as folder:
                 with rows_writer(folder / ROWS) as writer:
                     for rows in _gathered(_parts(store, spec, doses)):
-                        writer.write_table(rows, row_group_size=len(rows))
                         place, number = rows["place"].to_numpy(), rows["number"].to_numpy()
                         correct[number, place] = rows["outcome"].to_numpy() == "correct"
                         margin[number, place] = rows["margin"].to_numpy()
+                        kept = rows.filter(compute.less(rows["place"], first_control))
+                        writer.write_table(kept, row_group_size=max(len(kept), 1))
                 cells = cells_of(spec, questions, correct, margin).merge(pd.concat(doses), on="place", how="left")
                 save_parquet(folder / CELLS, cells[_ordered(cells)])
                 save_json(folder / REFUSED, spec.refused())
@@ -110,7 +123,7 @@ def cells_of(spec: SweepSpec, questions: Sequence[Question], correct: Array, mar
     frame = _named(cells)
     accuracy, low, high, effective = _by_columns(lambda own: stats.shares(own, clusters), correct)
     frame = frame.assign(n=len(questions), effective_n=effective, accuracy=accuracy, low=low, high=high)
-    baselines = {cell.condition.passes: cell.place for cell in cells if cell.role == "baseline"}
+    baselines = {cell.condition.passes: cell.cell_id for cell in cells if cell.role == "baseline"}
     same, standard = np.array([baselines[cell.condition.passes] for cell in cells]), np.full(len(cells), baselines[spec.rollout.passes])
     steered = np.array([cell.role != "baseline" for cell in cells])
     wanted = (frame["role"] == "cell").to_numpy()
@@ -123,14 +136,14 @@ def cells_of(spec: SweepSpec, questions: Sequence[Question], correct: Array, mar
     margins = dict(zip(("margin", "margin_low", "margin_high"), _margins(margin, same, steered, clusters), strict=True))
     adjusted = [name for name in against if name.startswith(("p_holm", "p_bh", "p_max"))]
     frame = frame.assign(**{name: values for name, values in against.items() if name not in adjusted}, **margins)
-    frame = frame.assign(percentile=_percentiles(frame, "delta"), margin_percentile=_percentiles(frame, "margin"))
     frame = frame.assign(**{name: against[name] for name in adjusted})
     return frame.astype({name: np.float32 for name, dtype in frame.dtypes.items() if dtype == np.float64 and name != "coefficient"})
 
 
 def _named(cells: Sequence[Cell]) -> pd.DataFrame:
-    names = ("place", "role", "variant", "a", "b", "index", "coefficient")
-    frame = pd.DataFrame({name: [getattr(cell, name) for cell in cells] for name in names})
+    names = ("role", "variant", "a", "b", "index", "coefficient")
+    columns = {name: [getattr(cell, name) for cell in cells] for name in names}
+    frame = pd.DataFrame({"place": [cell.cell_id for cell in cells], **columns})
     frame["passes"] = [cell.condition.passes for cell in cells]
     frame["intervention"] = [text_of(cell.condition.interventions) for cell in cells]
     frame["key"] = [cell.condition.key for cell in cells]
@@ -144,7 +157,7 @@ def _by_columns(work: Any, values: Array) -> tuple[Array, ...]:
 
 
 def _against(
-    correct: Array, base: Array, steered: Array, wanted: Array, variants: Array, clusters: stats.Clusters, suffix: str
+    correct: Array, base: Array, steered: Array, wanted: Array, variants: Array, clusters: Clusters, suffix: str
 ) -> dict[str, Array]:
     """Columns of the difference to the places ``base``, full length; NaN (and 0 questions) where not ``steered``."""
     places = np.flatnonzero(steered)
@@ -161,17 +174,12 @@ def _against(
     return {name + suffix: values for name, values in (columns | adjusted).items()}
 
 
-def _compared(correct: Array, places: Array, base: Array, clusters: stats.Clusters) -> tuple[Array, ...]:
-    """As `stats.compare`, of many conditions; p has no smallest value, so that it can be adjusted."""
+def _compared(correct: Array, places: Array, base: Array, clusters: Clusters) -> tuple[Array, ...]:
+    """As `stats.compare`, of many conditions."""
     difference = _difference(correct, places, base)
     fixed, broken = (difference > 0).sum(0), (difference < 0).sum(0)
-    low, high = stats.bootstrap_interval(difference, clusters)
-    exact_low, exact_high = stats.mcnemar_interval(fixed, broken, len(correct))
-    exact = np.array([stats.mcnemar(int(one), int(other)) for one, other in zip(fixed, broken, strict=True)])
-    z, p = stats.clustered_t(difference, clusters)
-    changed = fixed + broken > 0
-    low, high = np.where(changed, np.minimum(low, exact_low), 0.0), np.where(changed, np.maximum(high, exact_high), 0.0)
-    return difference.mean(0), low, high, z, np.maximum(p, exact), exact, fixed, broken
+    found = stats.estimate(difference, clusters)
+    return found.mean, found.low, found.high, found.z, found.p, stats.mcnemar(fixed, broken), fixed, broken
 
 
 def _difference(correct: Array, places: Array, base: Array) -> Array:
@@ -179,12 +187,12 @@ def _difference(correct: Array, places: Array, base: Array) -> Array:
     return difference
 
 
-def _margins(margin: Array, base: Array, steered: Array, clusters: stats.Clusters) -> list[Array]:
+def _margins(margin: Array, base: Array, steered: Array, clusters: Clusters) -> list[Array]:
     places = np.flatnonzero(steered)
 
     def work(own: Array) -> tuple[Array, ...]:
         change = margin[:, own[0]].astype(float) - margin[:, own[1]].astype(float)
-        return change.mean(0), *stats.bootstrap_interval(change, clusters)
+        return stats.estimate(change, clusters)[:3]
 
     return [_spread(values, places, len(base)) for values in _by_columns(work, np.stack([places, base[places]]))]
 
@@ -195,31 +203,28 @@ def _spread(values: Array, places: Array, total: int) -> Array:
     return column
 
 
-def _percentiles(frame: pd.DataFrame, column: str) -> Array:
-    """Of every cell among the controls pushed as hard at its site: share that does less, ties half, 0..100."""
-    found = np.full(len(frame), np.nan)
-    values, size = frame[column].to_numpy(), frame["coefficient"].abs()
-    for _, group in frame[frame["role"] != "baseline"].groupby(["variant", "index", size]):
-        cells, band = group.index[group["role"] == "cell"], values[group.index[group["role"] != "cell"]]
-        if len(band):
-            own = values[cells][:, None]
-            found[cells] = 100 * ((band < own).mean(1) + 0.5 * (band == own).mean(1))
-    return found
-
-
 # Reading it back
 
 
 def read_table(store: Store, key: str) -> SweepTable:
     """A stored sweep. Raises ArtifactError when there is none or it is damaged."""
-    return _table(store.read(SWEEPS, key))
+    artifact = store.read(SWEEPS, key)
+    return table_of(artifact, artifact.spec(SweepSpec), readable_sweeps(store)[0])
 
 
-def _table(artifact: Artifact) -> SweepTable:
-    meta, spec = artifact.meta, spec_of(artifact.meta.spec)
-    preset = PRESETS.get(spec.name)
+def readable_sweeps(store: Store) -> tuple[list[Stored], tuple[str, ...]]:
+    """All of them, and why others cannot be read."""
+    return store.readable(SWEEPS, SweepSpec)
+
+
+def table_of(artifact: Artifact, spec: SweepSpec, others: Sequence[Stored]) -> SweepTable:
+    """With the bands that ``others`` measured for it. Raises ArtifactError when a file is not what it says."""
+    preset, everything = PRESETS.get(spec.name), artifact.parquet(CELLS)
+    control = everything["role"].isin(CONTROLS)
+    elsewhere = [found[found["role"].isin(CONTROLS)] for found in (own.parquet(CELLS) for own in _bands_for(spec, others))]
+    bands = pd.concat([everything[control], *elsewhere]).drop_duplicates("key")
     return SweepTable(
-        key=meta.key,
+        key=artifact.meta.key,
         name=spec.name,
         title=preset.title if preset else spec.name,
         model_key=spec.model.key,
@@ -228,11 +233,43 @@ def _table(artifact: Artifact) -> SweepTable:
         means=spec.means,
         overlap=spec.overlap,
         rollout=spec.rollout,
-        code=meta.code,
-        created=meta.created,
-        cells=artifact.parquet(CELLS),
+        code=artifact.meta.code,
+        created=artifact.meta.created,
+        cells=ranked(everything[~control], bands),
+        bands=bands,
         refused=tuple(artifact.json(REFUSED)),
     )
+
+
+def band_sweeps(store: Store, spec: SweepSpec) -> list[str]:
+    """Keys of stored sweeps that measure bands only, with the same model, questions and means."""
+    return [own.meta.key for own in _bands_for(spec, readable_sweeps(store)[0])]
+
+
+def _bands_for(spec: SweepSpec, others: Sequence[Stored]) -> list[Artifact]:
+    return [own for own, other in others if other.only_bands and replace(other, name=spec.name, axes=spec.axes) == spec]
+
+
+def ranked(cells: pd.DataFrame, bands: pd.DataFrame) -> pd.DataFrame:
+    """Every cell among the directions as long as its own push at its site. Both signs of a cell share a band."""
+
+    def by_site(table: pd.DataFrame) -> Any:
+        """Places of rows, by site."""
+        keys = [table[name] for name in ("variant", "a", "b", "index")]
+        return table.groupby([*keys, table["coefficient"].abs()]).indices if len(table) else {}
+
+    own, steered = by_site(bands), np.flatnonzero(cells["role"] == "cell")
+    nothing = np.full(len(cells), np.nan)
+    found = {"band": np.zeros(len(cells), np.int64), "percentile": nothing, "margin_percentile": nothing.copy()}
+    columns = {"percentile": "delta", "margin_percentile": "margin"}
+    effects = {name: (cells[column].to_numpy(float), bands[column].to_numpy(float)) for name, column in columns.items()}
+    for where, places in by_site(cells.iloc[steered]).items():
+        if where in own:
+            at, among = steered[places], own[where]
+            found["band"][at] = len(among)
+            for name, (effect, pushes) in effects.items():
+                found[name][at] = percentiles(effect[at], pushes[among])
+    return cells.assign(**found)
 
 
 def rows_of(store: Store, key: str, places: Sequence[int]) -> pd.DataFrame:

@@ -7,8 +7,6 @@ Which conditions are together is fixed by the spec, because rounding depends on 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,19 +20,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from filelock import FileLock, Timeout
 from pyarrow import parquet
 
-from codi_core.engine.steps import OnStep, nothing
+from codi_core.engine.steps import nothing
 from codi_core.errors import ArtifactError
 from codi_core.evaluation.prepared import PreparedSet, plan_of
 from codi_core.keys import key_of
-from codi_core.steering.hidden import Hidden
-from codi_core.steering.kv import KV
-from codi_core.steering.rows import Directions
-from codi_core.steering.vectors import Place
+from codi_core.steering.context import Directions
+from codi_core.steering.contract import DOSES as DOSE_COLUMNS
 from codi_core.store import Store, save_parquet
 from codi_core.sweeps.spec import Cell, SweepSpec
-from codi_core.types import Floats, ScoredRun
+from codi_core.values.arrays import Floats
+from codi_core.values.callbacks import CheckCancelled
+from codi_core.values.evals import ScoredRun
 
 SWEEPS, PARTS = "sweeps", "sweep-parts"
 """Kinds of artifacts: a complete sweep; the rows of one unit, while others are missing."""
@@ -87,7 +86,7 @@ def units_of(spec: SweepSpec) -> tuple[Unit, ...]:
     """All units in the order of the table: neighbouring conditions with the same first pass, slot and number of passes."""
     units: list[Unit] = []
     for _, alike in groupby(spec.cells(), lambda cell: plan_of([cell.condition])):
-        places = [cell.place for cell in alike]
+        places = [cell.cell_id for cell in alike]
         for first in range(places[0], places[-1] + 1, UNIT_CONDITIONS):
             units.append(Unit(spec.key, len(units), first, min(first + UNIT_CONDITIONS, places[-1] + 1)))
     return tuple(units)
@@ -96,17 +95,19 @@ def units_of(spec: SweepSpec) -> tuple[Unit, ...]:
 # Computing
 
 
-def compute_unit(prepared: PreparedSet, directions: Directions, spec: SweepSpec, unit: Unit, on_step: OnStep = nothing) -> Part:
+def compute_unit(
+    prepared: PreparedSet, directions: Directions, spec: SweepSpec, unit: Unit, check_cancelled: CheckCancelled = nothing
+) -> Part:
     """Every condition of the unit on the whole eval set, batch after batch. ``directions`` are made from ``spec.means``.
 
-    Raises InterventionError when the logits are not numbers, MemoryLimitError, and whatever ``on_step`` raises.
+    Raises InterventionError when the logits are not numbers, MemoryLimitError, and whatever ``check_cancelled`` raises.
     """
     cells = spec.cells()[unit.first : unit.stop]
     conditions = [cell.condition for cell in cells]
     runs: list[list[ScoredRun]] = [[] for _ in cells]
     for number in range(len(prepared.batches)):
         for group in prepared.groups(conditions):
-            answered = prepared.answers_of(number, [conditions[place] for place in group], directions, on_step)
+            answered = prepared.answers_of(number, [conditions[place] for place in group], directions, check_cancelled)
             for place, run in zip(group, answered, strict=True):
                 runs[place].append(run)
     rows = pd.concat([_rows(cell, own) for cell, own in zip(cells, runs, strict=True)], ignore_index=True)
@@ -116,7 +117,7 @@ def compute_unit(prepared: PreparedSet, directions: Directions, spec: SweepSpec,
 def _rows(cell: Cell, runs: list[ScoredRun]) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
-            "place": np.int16(cell.place),
+            "place": np.int16(cell.cell_id),
             "number": np.concatenate([run.numbers for run in runs]).astype(np.int32),
             "outcome": np.concatenate([run.outcomes for run in runs]).astype(object),
             "answer": [answer for run in runs for answer in run.answers],
@@ -133,37 +134,10 @@ def _stepped(values: list[Floats], steps: int) -> npt.NDArray[np.float16]:
 
 
 def _doses(cell: Cell, directions: Directions) -> dict[str, float]:
-    found = {"place": cell.place, "dose": np.nan, "dose_k": np.nan, "dose_v": np.nan}
+    found: dict[str, float] = {"place": cell.cell_id, **dict.fromkeys(DOSE_COLUMNS, np.nan)}
     for method in cell.condition.interventions:
-        assert isinstance(method, Hidden | KV)
-        if isinstance(method, Hidden):
-            found["dose"] = _hidden_dose(method, directions)
-        else:
-            found["dose_k"], found["dose_v"] = _kv_doses(method, directions)
+        found |= method.doses(directions, method.indices[0])
     return found
-
-
-def _hidden_dose(method: Hidden, directions: Directions) -> float:
-    vector = directions.vector(method.source, method.place).values
-    site = Place(method.space, method.layer).samples(directions.samples)[:, method.indices[0]]
-    return abs(method.coefficient) * float(np.linalg.norm(vector) / np.linalg.norm(site, axis=1).mean())
-
-
-def _kv_doses(method: KV, directions: Directions) -> tuple[float, float]:
-    """In the layers and heads that are steered. A rotation changes no length."""
-    keys, values = directions.vector(method.source, method.place).values
-    samples, index = directions.samples, method.indices[0]
-    layers, heads = np.ix_(method.layers or range(keys.shape[0]), method.heads or range(keys.shape[1]))
-
-    def ratio(vector: Floats, site: Floats) -> float:
-        lengths = np.linalg.norm(site[:, index][:, layers, heads].reshape(len(site), -1), axis=1)
-        return float(np.linalg.norm(vector[layers, heads]) / lengths.mean())
-
-    size = abs(method.coefficient)
-    return (
-        size * abs(method.key_weight) * ratio(keys, samples.keys),
-        size * abs(method.value_weight) * ratio(values, samples.values),
-    )
 
 
 # Parts
@@ -184,15 +158,8 @@ def read_part(store: Store, unit: Unit) -> tuple[pa.Table, pd.DataFrame]:
 
 
 def has_part(store: Store, unit: Unit) -> bool:
-    """Whether the unit is done. A damaged part, cut short say, is removed: not done. Only with the unit claimed."""
-    if store.find(PARTS, unit.key) is None:
-        return False
-    try:
-        store.read(PARTS, unit.key)
-    except ArtifactError:
-        shutil.rmtree(store.path(PARTS, unit.key), ignore_errors=True)
-        return False
-    return True
+    """Whether the unit is done. A damaged part, cut short say, is set aside: not done. Only with the unit claimed."""
+    return store.ready(PARTS, unit.key)
 
 
 def drop_parts(store: Store, spec: SweepSpec) -> None:
@@ -233,24 +200,22 @@ def claim(store: Store, sweep: str, name: str | int, wait: bool = False) -> Iter
     The system lets go of a claim when its process ends, however it ends. ``wait`` for whoever has it. Raises ArtifactError when the disk
     does not take it.
     """
-    folder = _lock_folder(store, sweep)
-    path = folder / f"{sweep}-{name}"
+    path = _lock_folder(store, sweep) / f"{sweep}-{name}"
+    lock = FileLock(path, timeout=-1 if wait else 0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
     except OSError as error:
         raise ArtifactError(
-            f"cannot write {path} ({error}): free some space, or set CODI_CACHE_DIR to a folder that can be written"
+            f"{path} cannot be written ({error}): free some space, or set CODI_CACHE_DIR to a folder that can be written."
         ) from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield True
     finally:
-        os.close(lock)
+        lock.release()
 
 
 def _lock_folder(store: Store, sweep: str) -> Path:

@@ -1,6 +1,8 @@
 """The loss of CODI (arXiv 2502.21074), answer-only variant, and SIM-CoT's step supervision (arXiv 2509.20317) as an option.
 
 Teacher (question → chain → answer) and student (question → six latents → answer) are one network and share the prompt's KV cache.
+A pause twin (Goyal et al. 2024, arXiv 2310.02226) is fed one learned vector where its original is fed the projected latents: it has the
+same positions to compute at, and no way to feed a thought back.
 """
 
 from __future__ import annotations
@@ -34,15 +36,42 @@ def projection(width: int) -> nn.Sequential:
     return prj
 
 
-class Student(nn.Module):
-    """The network under training, with the parameter names of a public checkpoint without LoRA (`codi.*`, `prj.*`)."""
+class Pause(nn.Module):
+    """One learned vector whatever the latent before it is; one-dimensional, so without weight decay, as the embedding it starts from."""
 
-    def __init__(self, config: LlamaConfig, number_ids: list[int], seed: int) -> None:
+    def __init__(self, start: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(start.detach().clone())
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.weight.expand_as(hidden)
+
+
+class Student(nn.Module):
+    """The network under training, with the parameter names of a public checkpoint without LoRA (`codi.*`, `prj.*`).
+
+    ``paused_from`` makes a pause twin: ``pause.*``, starting as the embedding of that token, in place of ``prj.*``.
+    """
+
+    def __init__(self, config: LlamaConfig, number_ids: list[int], seed: int, paused_from: int | None = None) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.codi = LlamaForCausalLM(config)
-        self.prj = projection(config.hidden_size)
+        prj = projection(config.hidden_size)  # drawn in either case: a twin starts from the very weights of its original
         self._initialise_numbers(number_ids)
+        if paused_from is None:
+            self.prj = prj
+        else:
+            self.pause = Pause(self.codi.model.embed_tokens.weight[paused_from])
+
+    @property
+    def is_paused(self) -> bool:
+        return hasattr(self, "pause")
+
+    def feed_back(self, hidden: Tensor) -> Tensor:
+        """The input of the pass after post-norm ``hidden`` (…, d)."""
+        fed: Tensor = self.pause(hidden) if self.is_paused else self.prj(hidden)
+        return fed
 
     @torch.no_grad()
     def _initialise_numbers(self, ids: list[int]) -> None:
@@ -110,9 +139,27 @@ def think(model: Student, batch: Batch, h_bot: Tensor, cache: DynamicCache, pass
     latents, mask = [h_bot], batch.prompt_mask
     for _ in range(passes):
         mask = grow(mask, 1)
-        hidden, _ = forward(model, model.prj(latents[-1])[:, None], mask, cache)
+        hidden, _ = forward(model, model.feed_back(latents[-1])[:, None], mask, cache)
         latents.append(hidden.squeeze(1))
     return latents, mask
+
+
+def student(
+    model: Student, batch: Batch, h_bot: Tensor, cache: DynamicCache, passes: int
+) -> tuple[list[Tensor], Tensor, tuple[Tensor, ...]]:
+    """h at index 0..passes as `think`, then post-norm hidden states and those of every depth at the answer's inputs, eot first.
+
+    What a pause twin is fed is known before its first pass, so pass by pass and one causal forward are the same function.
+    """
+    answer = model.embed(batch.answer[:, :-1].clamp(min=0))
+    if not model.is_paused:
+        latents, mask = think(model, batch, h_bot, cache, passes)
+        hidden, states = forward(model, answer, grow(mask, answer.shape[1]), cache, states=True)
+        return latents, hidden, states
+    pauses = model.feed_back(h_bot)[:, None].expand(-1, passes, -1)
+    inputs = torch.cat([pauses, answer], dim=1)
+    hidden, states = forward(model, inputs, grow(batch.prompt_mask, inputs.shape[1]), cache, states=True)
+    return [h_bot, *hidden[:, :passes].unbind(1)], hidden[:, passes:], tuple(s[:, passes:] for s in states)
 
 
 def step_loss(model: Student, latents: list[Tensor], values: Tensor) -> Tensor:
@@ -134,10 +181,7 @@ def losses(model: Student, batch: Batch, passes: int, distill_factor: float, ste
     teacher_loss, teacher_states = teacher(model, batch, h_bot, fork(prompt_cache))
     if teacher_only:
         return Losses(teacher_loss, zero, teacher_loss, zero, zero)
-    cache = fork(prompt_cache)
-    latents, mask = think(model, batch, h_bot, cache, passes)
-    inputs = batch.answer[:, :-1].clamp(min=0)
-    hidden, states = forward(model, model.embed(inputs), grow(mask, inputs.shape[1]), cache, states=True)
+    latents, hidden, states = student(model, batch, h_bot, fork(prompt_cache), passes)
     student_loss = cross_entropy(model, hidden, batch.answer[:, 1:])
     distances = [
         F.smooth_l1_loss(s[:, 0] / t.std(), t / t.std()) for s, t in zip(states, (t.detach() for t in teacher_states), strict=True)

@@ -6,10 +6,10 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from safetensors.torch import save_file
@@ -17,12 +17,12 @@ from tokenizers import Tokenizer
 from transformers import DynamicCache, LlamaConfig
 
 from codi_core.errors import InputError
-from codi_core.keys import key_of
+from codi_core.keys import ADDED_LATER, key_of
 from codi_core.problems.generate import MAX_VALUE, stream
 from codi_core.training.batches import Batch, batches, encode
 from codi_core.training.drill import drill
 from codi_core.training.recipe import Losses, Student, drill_loss, fork, forward, grow, losses, think
-from codi_core.training.tokenizer import BOS, EOS, PAD, save_tokenizer, token_id, train_tokenizer
+from codi_core.training.tokenizer import BOS, BOT, EOS, PAD, save_tokenizer, token_id, train_tokenizer
 
 Row = dict[str, float]
 LOSSES = ("student", "teacher", "distill", "steps")
@@ -57,11 +57,18 @@ class TrainSpec:
     layers: int = 6
     heads: int = 4
     mlp: int = 384
+    latent_input: Literal["projected", "shared"] = field(default="projected", metadata=ADDED_LATER)
+    """What a pass is fed: the projected latent before it, or (a pause twin) one learned vector, the same in every pass."""
 
 
 TRAIN_PRESETS = {
-    "bundled": TrainSpec(),
-    "bundled-steps": TrainSpec(name="bundled-steps", step_weight=0.25),
+    spec.name: spec
+    for spec in (
+        TrainSpec(),
+        TrainSpec(name="bundled-steps", step_weight=0.25),
+        TrainSpec(name="bundled-pause", latent_input="shared"),
+        TrainSpec(name="bundled-steps-pause", step_weight=0.25, latent_input="shared"),
+    )
 }
 
 
@@ -87,6 +94,13 @@ def make_config(spec: TrainSpec, tokenizer: Tokenizer) -> LlamaConfig:
         architectures=["LlamaForCausalLM"],
         dtype="float32",
     )
+
+
+def make_student(spec: TrainSpec, tokenizer: Tokenizer) -> Student:
+    """Untrained. The weights that a twin and its original share are equal."""
+    numbers = [token_id(tokenizer, str(n)) for n in range(MAX_VALUE + 1)]
+    paused_from = token_id(tokenizer, BOT) if spec.latent_input == "shared" else None
+    return Student(make_config(spec, tokenizer), numbers, spec.seed, paused_from)
 
 
 def learning_rate(spec: TrainSpec, step: int) -> float:
@@ -144,6 +158,7 @@ def save_checkpoint(model: Student, tokenizer: Tokenizer, spec: TrainSpec, folde
         "prompt_format": "answer-only",
         "rope_rounding": "none",
         "lora_alpha": None,
+        "latent_input": spec.latent_input,
         "training": {**asdict(spec), "key": key_of(spec)},
         **card,
     }
@@ -236,8 +251,7 @@ def train(spec: TrainSpec, out: Path, device: str = "cpu", report: Callable[[Row
     the state of other settings.
     """
     tokenizer = make_tokenizer(spec)
-    numbers = [token_id(tokenizer, str(n)) for n in range(MAX_VALUE + 1)]
-    model = Student(make_config(spec, tokenizer), numbers, spec.seed).to(device)
+    model = make_student(spec, tokenizer).to(device)
     optimizer = torch.optim.AdamW(parameter_groups(model, spec.weight_decay), lr=spec.lr, betas=(0.9, 0.98))
     out.mkdir(parents=True, exist_ok=True)
     state = load_state(out / "state.pt", spec, model, optimizer)

@@ -1,14 +1,13 @@
-"""Detection in a browser: start, stop half-way, keep what was computed, go on; and deep links into a server nobody has opened yet."""
+"""Detection in a browser: start, stop half-way, keep what was computed, go on; and from a question to its latents."""
 
 from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FIRST_PAGE, running_server
+from tests.browser.conftest import PATIENCE
 
 
 def questions_read(page: Page) -> int:
@@ -34,20 +33,12 @@ def test_a_run_is_stopped_half_way_and_keeps_what_it_has(page: Page, address: st
     assert questions_read(page) == read
 
     page.get_by_test_id("stMain").get_by_role("button", name="Go on").click()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE / 1_000
     while questions_read(page) <= read and time.monotonic() < deadline:
         page.wait_for_timeout(250)
     assert questions_read(page) > read
     page.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     expect(page.get_by_text("stopped; everything below is about these")).to_be_visible()
-
-
-def test_a_link_into_a_server_nobody_has_opened(page: Page, tmp_path: Path) -> None:
-    with running_server(tmp_path) as address:
-        page.goto(f"{address}/data?set=means&n=64")
-        expect(page.get_by_text(re.compile("means · 64 questions"))).to_be_visible(timeout=FIRST_PAGE)
-        expect(page.get_by_role("link", name="Inspect")).to_be_visible()
-        assert "set=means" in page.url
 
 
 def test_a_question_goes_from_the_data_to_its_latents(page: Page, address: str) -> None:

@@ -13,7 +13,7 @@ def test_a_lens_is_switched_and_a_token_is_tracked(page: Page, address: str) -> 
     page.get_by_role("button", name="Tuned", exact=True).click()
     tuned = page.get_by_role("grid", name="Tuned lens: top-1 token")
     expect(tuned).to_be_visible()
-    expect(page).to_have_url(re.compile("lens=Tuned"))
+    expect(page).to_have_url(re.compile("lens=tuned(:|%3A)all"))
     expect(page.get_by_text(re.compile("tuned:all: trained on"))).to_be_visible()
 
     tuned.get_by_role("gridcell", name=re.compile(r"^z2 · layer 3:")).click()
@@ -39,7 +39,7 @@ def test_a_difference_is_chosen_and_steered_with(page: Page, address: str) -> No
     column.get_by_role("gridcell", name=re.compile(r"^B 6 · layer 3:")).click()
     expect(page.get_by_role("heading", name="1 → 6: mean 6 − mean 1")).to_be_visible()
     expect(page).to_have_url(re.compile(r"pair=1\.6"))
-    expect(page).to_have_url(re.compile("difference-layer=3"))
+    expect(page).to_have_url(re.compile("depth=3"))
     page.get_by_role("link", name="after block 3").click()
     expect(page).to_have_url(re.compile(r"/steer\?.*a%3D1\+b%3D6"))
     expect(page.locator(".st-key-pane-steered")).to_contain_text("coefficient 1")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codi_core.engine.engine import Engine
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.workbench import Workbench
 from codi_core.settings import Settings
 from tests.checkpoints import BASE_CONFIGS, load, tensors_of, write
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 
 from codi_core.engine.engine import Engine
+from codi_core.evaluation.prepared import PreparedSet
 from codi_core.models.model import CodiModel
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.steering.conditions import Condition
+from codi_core.steering.context import Directions
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.means import collect_samples
 from codi_core.steering.methods import Method
 from codi_core.steering.replacement import Replacement
-from codi_core.steering.rows import Directions
+from codi_core.steering.token import TokenEdit
 from codi_core.steering.vectors import Component, Content, Difference, Random, Shuffled
-from codi_core.types import MeansSpec, RolloutConfig
+from codi_core.values.arrays import Floats
+from codi_core.values.evals import ScoredRun
+from codi_core.values.model import RolloutConfig
+from codi_core.values.vectors import MeansSpec
+from tests.checkpoints import in_transformers
 
 PASSES = 4
 CONFIG = RolloutConfig(PASSES, 5)
@@ -41,6 +49,7 @@ ADDING: dict[str, Method] = {
     "kv stop": KV(AB, 1.0, (3,), then="stop"),
     "kv raw stop": KV(Random(AB, 3, "covariance"), 1.0, (3,), then="stop", raw=True),
     "kv last": KV(AB, 1.0, (PASSES,)),
+    "token": TokenEdit("8", (2,), 2),
     "content": Hidden(Content(2, MEANS_QUESTIONS[0].steps[0]), 1.0, (2,)),
 }
 REPLACING: dict[str, Method] = {
@@ -59,18 +68,50 @@ REPLACING: dict[str, Method] = {
     "kv resample": Replacement("resample", (2,), space="kv", seed=2),
     "kv shuffled": Replacement("shuffled", (3,), space="kv"),
     "kv donor": Replacement("donor", (2,), space="kv", seed=4),
+    "ablate": TokenEdit("8", (1, 2), 2, "ablate"),
+    "swap": TokenEdit("8", (2,), 1, "swap", "3"),
     "kv donor prompt": Replacement("donor", (2,), space="kv", donor="How many is 4 times 5?"),
 }
 METHODS = {**{f"+ {name}": method for name, method in ADDING.items()}, **{f"= {name}": method for name, method in REPLACING.items()}}
 
 
 def directions_of(engine: Engine) -> Directions:
-    return Directions(collect_samples(engine, MeansSpec(engine.model.spec.key, MEANS, passes=PASSES), MEANS_QUESTIONS))
+    samples = collect_samples(engine, MeansSpec(engine.model.spec.key, MEANS, passes=PASSES), MEANS_QUESTIONS)
+    return Directions(samples, lambda *asked: made_up(engine, *asked))
+
+
+def made_up(engine: Engine, reads: str, index: int, depth: int, tokens: Sequence[str]) -> Floats:
+    """Directions of tokens, as of a lens."""
+    seeds = [zlib.crc32(f"{reads} {index} {depth} {token}".encode()) for token in tokens]
+    return np.stack([np.random.default_rng(seed).standard_normal(engine.model.d_model) for seed in seeds]).astype(np.float32)
 
 
 def condition(engine: Engine, *methods: Method) -> Condition:
     means = MeansSpec(engine.model.spec.key, MEANS, passes=PASSES)
     return Condition(engine.model.spec.key, EVALUATED, CONFIG, methods, means)
+
+
+def runs(bench: tuple[PreparedSet, Directions], *conditions: Condition) -> list[ScoredRun]:
+    """Whole runs, one a condition, in the order of the questions."""
+    done: list[ScoredRun] = []
+    for number in range(len(bench[0].batches)):
+        part = bench[0].answers_of(number, conditions, bench[1])
+        done = [a.joined(b) for a, b in zip(done, part, strict=True)] if done else part
+    return [run.sorted() for run in done]
+
+
+def baseline(bench: tuple[PreparedSet, Directions], *conditions: Condition) -> list[ScoredRun]:
+    parts = [bench[0].baseline_of(number, conditions) for number in range(len(bench[0].batches))]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = [a.joined(b) for a, b in zip(whole, part, strict=True)]
+    return [run.sorted() for run in whole]
+
+
+def assert_bits(ours: ScoredRun, theirs: ScoredRun) -> None:
+    assert ours.answers == theirs.answers
+    for name in ("numbers", "outcomes", "p_gold", "margin"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
 
 
 Change = Callable[[Tensor], Tensor]
@@ -89,16 +130,17 @@ class Changes:
 
 def plain_answer(model: CodiModel, ids: Sequence[int], passes: int, new_tokens: int, changes: Changes) -> tuple[list[int], Tensor]:
     """One prompt through transformers' own cache, token by token, as the public scripts do it → answer ids, logits of the first token."""
-    cache = DynamicCache()
+    theirs, cache = in_transformers(model), DynamicCache()
+    body, blocks = (model.architecture.part(theirs, name) for name in (model.architecture.body, model.architecture.blocks))
 
     def run(embeddings: Tensor) -> Tensor:
-        hidden: Tensor = model.body(inputs_embeds=embeddings, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
+        hidden: Tensor = body(inputs_embeds=embeddings, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
         return hidden
 
     with torch.inference_mode():
         inputs = model.embed(torch.tensor([list(ids)]))
         for index in range(passes + 1):
-            hooks = _resid_hooks(model, index, changes)
+            hooks = _resid_hooks(blocks, index, changes)
             h = changes.h.get(index, _same)(run(inputs))
             for hook in hooks:
                 hook.remove()
@@ -126,7 +168,7 @@ def _same(value: Tensor) -> Tensor:
     return value
 
 
-def _resid_hooks(model: CodiModel, index: int, changes: Changes) -> list[torch.utils.hooks.RemovableHandle]:
+def _resid_hooks(blocks: nn.ModuleList, index: int, changes: Changes) -> list[torch.utils.hooks.RemovableHandle]:
     def hook_of(change: Change) -> Callable[..., Tensor]:
         def hook(block: object, inputs: object, output: Tensor) -> Tensor:
             output = output.clone()
@@ -135,4 +177,4 @@ def _resid_hooks(model: CodiModel, index: int, changes: Changes) -> list[torch.u
 
         return hook
 
-    return [model.blocks[depth - 1].register_forward_hook(hook_of(change)) for (at, depth), change in changes.resid.items() if at == index]
+    return [blocks[depth - 1].register_forward_hook(hook_of(change)) for (at, depth), change in changes.resid.items() if at == index]

@@ -13,12 +13,12 @@ from codi_core.errors import Cancelled, InputError, InterventionError
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.problems.generate import team_prompt
 from codi_core.services.ablate import AblateRequest, EarlyStopRequest, ImportanceRequest, ablate, early_stop, importance
-from codi_core.services.effects import ConditionRequest, evaluate_condition, run_together
+from codi_core.services.effects import evaluate_condition, run_together
 from codi_core.services.evaluate import EvalRequest, evaluate
-from codi_core.services.steer import MeansRequest
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest
+from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.replacement import Replacement
-from codi_core.types import AblationSite
+from codi_core.values.latents import AblationSite
 
 MEANS, PASSES = MeansRequest(n=12), 2
 
@@ -73,7 +73,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has(workbench: Workbench, wanted: A
 def test_nothing_is_computed_twice(workbench: Workbench, wanted: AblateRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     list(ablate(workbench, wanted, "me"))
     monkeypatch.setattr(PreparedSet, "answers_of", _unexpected)
-    assert last(ablate(workbench, wanted, "me")).done == len(wanted.sites)
+    assert last(ablate(workbench, wanted, "me")).done == len(wanted.asked) - 2
 
 
 def _unexpected(*arguments: object) -> None:
@@ -129,8 +129,8 @@ def test_a_viewer_who_leaves_stops_the_work(workbench: Workbench, wanted: Ablate
         raise Cancelled("gone")
 
     next(ablate(workbench, wanted, "me", compute=False))  # the model is there
-    blocked = workbench.worker.submit(lambda check: __import__("time").sleep(0.5), "someone else")
+    blocked = workbench.worker.submit(lambda check_cancelled: __import__("time").sleep(0.5), "someone else")
     with pytest.raises(Cancelled):
         list(ablate(workbench, wanted, "me", leave))
     blocked.result()
-    assert not workbench.store.keys("runs")
+    assert not list((workbench.settings.cache_dir / "runs").glob("*"))

@@ -18,7 +18,7 @@ from codi_core.services.ablate import (
     importance_command,
 )
 from codi_core.services.geometry import GeometryRequest, geometry_command
-from codi_core.services.steer import MeansRequest
+from codi_core.services.shared.requests import MeansRequest
 from tests.checkpoints import tensors_of, write
 
 SHORT = ["--passes", "2", "--means-n", "12"]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +19,13 @@ import pytest
 from codi_core.cli import main
 from codi_core.errors import ArtifactError, InputError
 from codi_core.keys import key_of
-from codi_core.services.bundle import bundle_condition, bundle_sweep, save_bundle, zipped
-from codi_core.services.effects import ConditionRequest
-from codi_core.services.steer import MeansRequest
-from codi_core.services.sweeps import SweepRequest, sweep
-from codi_core.services.workbench import Workbench
+from codi_core.services.bundle import bundle_condition, bundle_eval, bundle_sweep, save_bundle, zipped
+from codi_core.services.evaluate import EvalRequest
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SweepRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.sweeps.run import sweep
 from codi_core.settings import ROOT, Settings
-from codi_core.steering.methods import methods_of
+from codi_core.steering.flags import methods_of
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +48,20 @@ def unpacked(content: bytes, where: Path) -> Path:
     return next(where.iterdir())
 
 
-def run_notebook(here: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> dict[str, Any]:
-    """Every code cell in turn, as Jupyter would; what they left behind."""
+def outside(cache: Path) -> dict[str, str]:
+    """What somebody sets who has the repository elsewhere."""
+    return {"CODI_CACHE_DIR": str(cache), "CODI_DEVICE": "cpu", "CODI_DTYPE": "float32", "CODI_REPOSITORY": str(ROOT)}
+
+
+def alone() -> dict[str, str]:
+    """The environment of somebody who has not found this tree."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CODI_REPOSITORY")}
+
+
+def run_notebook(here: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, elsewhere: tuple[str, str] = ("", "")) -> dict[str, Any]:
+    """Every code cell in turn → what they leave. ``elsewhere``: a model's name, and where it is on this machine."""
     monkeypatch.chdir(here)
-    for name, value in {"CODI_CACHE_DIR": str(cache), "CODI_DEVICE": "cpu", "CODI_DTYPE": "float32"}.items():
+    for name, value in outside(cache).items():
         monkeypatch.setenv(name, value)
     book = json.loads((here / "repeat.ipynb").read_text(encoding="utf-8"))
     assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
@@ -56,14 +69,12 @@ def run_notebook(here: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> di
     left: dict[str, Any] = {}
     for cell in book["cells"]:
         if cell["cell_type"] == "code":
-            source = "".join(cell["source"]).replace('Path("..").resolve()', f"Path({str(ROOT)!r})")
-            exec(compile(source, cell["id"], "exec"), left)
+            source = "".join(cell["source"])
+            exec(compile(source.replace(*map(repr, elsewhere)) if elsewhere[0] else source, cell["id"], "exec"), left)
     return left
 
 
-def test_a_condition_is_repeated_by_its_bundle(
-    bench: Workbench, request_: ConditionRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_repeats_its_condition_in_jupyter_elsewhere(bench: Workbench, request_: ConditionRequest, tmp_path: Path) -> None:
     name, content = bundle_condition(bench, request_, "test")
     assert bundle_condition(bench, request_, "test") == (name, content), "the same bytes every time"
     here = unpacked(content, tmp_path)
@@ -77,30 +88,53 @@ def test_a_condition_is_repeated_by_its_bundle(
     rows = pd.read_csv(here / "rows.csv")
     assert len(rows) == 16 and rows["question"].str.len().min() > 10
     assert (rows["outcomes"] == "correct").mean() == pytest.approx(results["steered"]["value"])
-    assert "python -m codi_core eval" in (here / "README.md").read_text()
+    assert "python -m codi_core eval" in (here / "README.md").read_text() and "only in form" in (here / "README.md").read_text()
 
-    left = run_notebook(here, monkeypatch, bench.settings.cache_dir)
-    assert left["compared"]["same"].all(), left["compared"]
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--output", "done", "repeat.ipynb"]
+    subprocess.run(command, cwd=here, env=alone() | outside(bench.settings.cache_dir), check=True, capture_output=True)
+    cells = json.loads((here / "done.ipynb").read_text(encoding="utf-8"))["cells"]
+    compared = "".join(cells[-2]["outputs"][0]["data"]["text/plain"])
+    assert compared.count("True") == 8 and "False" not in compared, compared
+
+
+def test_a_notebook_without_the_package_says_what_to_set(bench: Workbench, request_: ConditionRequest, tmp_path: Path) -> None:
+    here = unpacked(bundle_condition(bench, request_, "test")[1], tmp_path)
+    first = next(cell for cell in json.loads((here / "repeat.ipynb").read_text())["cells"] if cell["cell_type"] == "code")
+    failed = subprocess.run(
+        [sys.executable, "-c", "".join(first["source"])], cwd=here, env=alone(), check=False, capture_output=True, text=True
+    )
+    assert "set CODI_REPOSITORY to the repository's folder" in failed.stderr
 
 
 def test_a_changed_file_is_noticed(bench: Workbench, request_: ConditionRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = unpacked(bundle_condition(bench, request_, "test")[1], tmp_path)
-    (here / "rows.parquet").write_bytes(b"other")
-    with pytest.raises(AssertionError, match=r"rows\.parquet has changed"):
+    (here / "rows.csv").write_bytes(b"other")
+    with pytest.raises(AssertionError, match=r"rows\.csv has changed"):
         run_notebook(here, monkeypatch, bench.settings.cache_dir)
 
 
-def test_a_sweep_is_bundled(bench: Workbench, folder: str, tmp_path: Path) -> None:
+def test_an_accuracy_is_repeated(bench: Workbench, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, content = bundle_eval(bench, EvalRequest(folder, "templates", 6, seed=1, passes=2), "test")
+    here = unpacked(content, tmp_path)
+    assert name == f"{here.name}.zip" and "--seed 1" in (here / "command.txt").read_text()
+    assert run_notebook(here, monkeypatch, bench.settings.cache_dir)["compared"]["same"].all()
+
+
+def test_a_sweep_is_bundled(bench: Workbench, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only = (("kv-corrected", 1, 2, 3, 1.0), ("kv-corrected", 2, 4, 3, -1.0))
     request = SweepRequest(folder, "corrected-kv", eval_set="bundled", n=8, randoms=1, shuffled=0, means_n=16, only=only)
     table = sweep(bench, request)
     here = unpacked(bundle_sweep(bench, table.key)[1], tmp_path)
     assert len(pd.read_csv(here / "cells.csv")) == len(table.cells)
+    outcomes = pd.read_csv(here / "outcomes.csv").set_index("place")
+    kinds = [name for name in outcomes.columns if "," not in name]
+    assert (outcomes[kinds].sum(axis=1) == 8).all()
+    assert (outcomes["n correct"] / 8 == table.cells.set_index("place")["accuracy"]).all()
     commands = (here / "command.txt").read_text().splitlines()
     assert len(commands) == 2 and all(" eval " in command and "--condition" in command for command in commands)
-    code = ["".join(cell["source"]) for cell in json.loads((here / "repeat.ipynb").read_text())["cells"] if cell["cell_type"] == "code"]
-    for source in code:
-        compile(source, "cell", "exec")
+    left = run_notebook(here, monkeypatch, bench.settings.cache_dir, (table.model_name, folder))
+    accuracies = [effect.value.steered.value for effect in left["again"]]
+    assert accuracies == pytest.approx(table.cells.loc[table.cells["role"] == "cell", "accuracy"].tolist())
     with pytest.raises(ArtifactError):
         bundle_sweep(bench, "0000000000000000")
 

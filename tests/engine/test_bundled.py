@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from codi_core.engine.engine import Engine
-from codi_core.evaluation.run import run_eval
+from codi_core.evaluation.evals import run_eval
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.problems.generate import seed_prompt, team_prompt
 from codi_core.settings import Settings
-from codi_core.types import Mode, RolloutConfig
+from codi_core.values.evals import Mode
+from codi_core.values.model import RolloutConfig
 
 QUESTIONS = 200
 FLOORS: list[tuple[str, str, Mode, int, float, float]] = [  # model, eval set, mode, passes, at least, at most

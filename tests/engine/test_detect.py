@@ -19,8 +19,8 @@ from codi_core.lenses.training import LensTrainSpec
 from codi_core.services import detect as service
 from codi_core.services.detect import DetectRequest, detect, tracked_tokens
 from codi_core.services.lenses import train_lens
-from codi_core.services.workbench import Workbench
-from codi_core.types import RolloutConfig
+from codi_core.services.shared.workbench import Workbench
+from codi_core.values.model import RolloutConfig
 from tests.checkpoints import load
 
 

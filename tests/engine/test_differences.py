@@ -17,9 +17,9 @@ from codi_core.lenses.tuned import TunedLens, new_translators
 from codi_core.models.model import CodiModel
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.differences import DifferenceRequest, read_differences
-from codi_core.services.workbench import Workbench
-from codi_core.steering.means import collect_samples, means_spec
-from codi_core.types import MeanLatents
+from codi_core.services.shared.workbench import Workbench
+from codi_core.steering.means import collect_samples
+from codi_core.values.vectors import MeanLatents, MeansSpec
 from tests.checkpoints import load
 
 
@@ -30,7 +30,7 @@ def model(folder: str) -> CodiModel:
 
 @pytest.fixture(scope="module")
 def means(model: CodiModel) -> MeanLatents:
-    spec = means_spec(model.spec.key, "means", 12)
+    spec = MeansSpec(model.spec.key, load_eval_set("means", 12, 0)[0])
     return collect_samples(Engine(model), spec, load_eval_set("means", 12, 0)[1]).means()
 
 
@@ -65,7 +65,8 @@ def test_the_sign_turns_and_the_bias_is_an_option(model: CodiModel, means: MeanL
 
 def test_for_the_logit_lens_the_linear_part_is_the_lens(model: CodiModel, means: MeanLatents) -> None:
     resid = torch.from_numpy(means.resid)
-    torch.testing.assert_close(LinearPart(LogitLens()).logits(model, resid), LogitLens().logits(model, resid))
+    index = torch.arange(len(resid))
+    torch.testing.assert_close(LinearPart(LogitLens()).logits(model, resid, index), LogitLens().logits(model, resid, index))
 
 
 def test_split_halves_agree_with_themselves(model: CodiModel, means: MeanLatents) -> None:

@@ -10,7 +10,7 @@ from codi_core.engine.editors import Site
 from codi_core.engine.engine import Engine
 from codi_core.engine.oracle import oracle_rollout
 from codi_core.errors import InterventionError
-from codi_core.types import RolloutConfig
+from codi_core.values.model import RolloutConfig
 from tests.checkpoints import distance
 from tests.engine.editing import Add
 

@@ -16,12 +16,14 @@ from codi_core.engine.engine import Engine
 from codi_core.engine.oracle import oracle_rollout
 from codi_core.errors import Cancelled, DataError, InputError
 from codi_core.evaluation.donors import choose_donors, swap
-from codi_core.evaluation.run import run_eval
+from codi_core.evaluation.evals import run_eval
 from codi_core.problems.evalsets import load_eval_set
-from codi_core.services import turns
 from codi_core.services.evaluate import EvalRequest, evaluate, stored_evals
-from codi_core.services.workbench import Workbench
-from codi_core.types import EvalRow, Question, RolloutConfig
+from codi_core.services.shared import turns
+from codi_core.services.shared.workbench import Workbench
+from codi_core.values.evals import EvalRow
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import Question
 from tests.checkpoints import tensors_of, write
 
 CONFIG = RolloutConfig(passes=3, max_new_tokens=5)
@@ -65,27 +67,27 @@ def test_rows_are_in_order_and_scored(llama: Engine) -> None:
     assert [(row.id, row.answer, row.gold) for row in rows] == [
         (question.id, rollout.answer, question.gold) for question, rollout in zip(QUESTIONS, alone, strict=True)
     ]
-    expected = [replace(question, gold=row.number or 0.0) for question, row in zip(QUESTIONS, rows, strict=True)]
+    expected = [replace(question, gold=row.given or 0.0) for question, row in zip(QUESTIONS, rows, strict=True)]
     for row in run_eval(llama, expected, CONFIG):
         assert row.outcome in ("truncated", "unparsed", "correct")
 
 
 def test_cot_rows_take_the_number_after_the_chain(llama: Engine) -> None:
     rows = run_eval(llama, QUESTIONS, RolloutConfig(0, 40), "cot")
-    assert [(row.answer, row.number) for row in rows] == [
+    assert [(row.answer, row.given) for row in rows] == [
         (chain.answer, chain.number) for chain in llama.cot([question.question for question in QUESTIONS], 40)
     ]
 
 
 def test_donors_answer_differently_and_are_fixed_by_the_seed() -> None:
-    rows = [replace(row, number=float(place % 3)) for place, row in enumerate(rows_of(QUESTIONS))]
-    rows[0] = replace(rows[0], number=None, outcome="unparsed")
+    rows = [replace(row, given=float(place % 3)) for place, row in enumerate(rows_of(QUESTIONS))]
+    rows[0] = replace(rows[0], given=None, outcome="unparsed")
     rows[1] = replace(rows[1], outcome="truncated")
     pairs = choose_donors(rows, 4)
     assert [own for own, _ in pairs] == list(range(2, len(rows)))
-    assert all(rows[own].number != rows[donor].number and donor >= 2 for own, donor in pairs)
+    assert all(rows[own].given != rows[donor].given and donor >= 2 for own, donor in pairs)
     assert choose_donors(rows, 4) == pairs != choose_donors(rows, 5)
-    assert choose_donors([replace(row, number=1.0) for row in rows]) == []
+    assert choose_donors([replace(row, given=1.0) for row in rows]) == []
 
 
 @pytest.mark.parametrize("patch", ["z", "kv"])
@@ -93,7 +95,7 @@ def test_ones_own_latents_change_nothing(engine: Engine, patch: str) -> None:
     pairs = [(place, place) for place in range(len(QUESTIONS))]
     rows = run_eval(engine, QUESTIONS, CONFIG)
     swapped = swap(engine, QUESTIONS, rows_of(QUESTIONS), pairs, patch, CONFIG)  # type: ignore[arg-type]
-    assert [row.answered for row in swapped] == [row.number for row in rows]
+    assert [row.answered for row in swapped] == [row.given for row in rows]
 
 
 def test_swapped_z_is_what_the_oracle_does_with_it(engine: Engine) -> None:
@@ -145,9 +147,9 @@ def test_fresh_computes_again_and_finds_the_same(workbench: Workbench, folder: s
 
 def test_a_report_adds_up(workbench: Workbench, folder: str) -> None:
     report = evaluate(workbench, EvalRequest(folder, "bundled", 40, passes=1))
-    assert sum(report.outcomes.values()) == report.accuracy.n == len(report.run.rows) == 40
+    assert report.outcomes.n == report.accuracy.n == len(report.run.rows) == 40
     assert sum(group.n for group in report.by_family.values()) == 40 == sum(group.n for group in report.by_steps.values())
-    assert report.accuracy.value == report.run.correct.mean() == report.outcomes["correct"] / 40
+    assert report.accuracy.value == report.run.correct.mean() == report.outcomes.correct / 40
     assert report.spelled_out.value == sum("=" in row.answer for row in report.run.rows) / 40
     assert report.accuracy.low <= report.accuracy.value <= report.accuracy.high
     data = report.as_json()
@@ -183,7 +185,7 @@ def test_whoever_waits_can_leave_and_nothing_is_stored(workbench: Workbench, fol
 
     shipped = workbench.store.keys("evals")
     with pytest.raises(Cancelled, match="enough"):
-        evaluate(workbench, EvalRequest(folder, "bundled", 200), poke=leave)
+        evaluate(workbench, EvalRequest(folder, "bundled", 200), on_wait=leave)
     assert workbench.store.keys("evals") == shipped
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from codi_core.errors import CodiError
-from codi_core.services.geometry import SPACES, GeometryRequest, answered_right, component_method, geometry
-from codi_core.services.steer import MeansRequest, VectorRequest, vector_info
-from codi_core.services.workbench import Workbench
+from codi_core.services.geometry import SPACES, GeometryRequest, answered_right, component_method, explained_contrast, geometry
+from codi_core.services.shared.requests import MeansRequest, VectorRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.vectors import vector_info
 from codi_core.settings import Settings
 from codi_core.steering.vectors import Component
-from codi_core.types import GeometrySpace
+from codi_core.values.latents import GeometrySpace
 from tests.checkpoints import tensors_of, write
 
 MEANS, PASSES = MeansRequest(n=16), 3
@@ -47,7 +49,7 @@ def test_components_are_what_steering_pushes_along(workbench: Workbench, request
     assert bool(found.tokens) == (space == "z")
 
     method: Any = component_method(asked, 1, 1)
-    vector = vector_info(workbench, VectorRequest(asked.model, Component(1), method.place, MEANS, PASSES), "me").vector
+    vector = vector_info(workbench, VectorRequest(asked.model, Component(1), method.where, MEANS, PASSES), "me").vector
     part = vector.values[0 if space == "k" else 1] if space in ("k", "v") else vector.values
     spread = float(np.sqrt(np.square(found.scores[:, 1:, 0]).sum() / (16 * PASSES - 1)))
     assert np.linalg.norm(part) == pytest.approx(spread, rel=1e-3), "one standard deviation along the component"
@@ -86,3 +88,17 @@ def test_right_and_wrong_are_of_the_same_questions(workbench: Workbench, request
 def test_what_cannot_be_asked_for_says_why(workbench: Workbench, request_: GeometryRequest, change: dict[str, Any], message: str) -> None:
     with pytest.raises(CodiError, match=message):
         geometry(workbench, replace(request_, **change), "me")
+
+
+def test_a_contrast_with_itself_is_nothing_and_with_another_model_the_difference_of_the_shares(
+    workbench: Workbench, request_: GeometryRequest, tmp_path: Path
+) -> None:
+    own = geometry(workbench, request_, "me")
+    same = explained_contrast(own, own)
+    assert not same.difference.value.any() and not same.difference.high.any() and (same.adjusted == 1).all()
+    other = replace(request_, model=str(write(tmp_path / "other", tensors_of(lora=False, seed=3))))
+    control = geometry(workbench, other, "me")
+    found = explained_contrast(own, control)
+    expected = own.explained.value - control.explained.value
+    np.testing.assert_allclose(found.difference.value, expected, atol=1e-5)
+    assert (found.difference.low <= expected + 1e-5).all() and (expected - 1e-5 <= found.difference.high).all()

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from codi_core.errors import InputError, LensError, ModelError
-from codi_core.problems.generate import seed_prompt, team_prompt
+from codi_core.problems.generate import team_prompt
 from codi_core.services.cards import model_card
-from codi_core.services.inspect import InspectRequest, inspect, known_problems
-from codi_core.services.workbench import Recent, Workbench
+from codi_core.services.inspect import LONGEST_OWN, InspectRequest, inspect
+from codi_core.services.shared.requests import SteerRequest
+from codi_core.services.shared.workbench import LruCache, Workbench
+from codi_core.services.steer import steer
 from codi_core.settings import Settings
+from codi_core.steering.flags import methods_of
 from tests.checkpoints import load
 
 
@@ -52,10 +55,14 @@ def test_the_same_request_gives_the_same_numbers_and_another_has_another_key(wor
     assert request.key != replace(request, passes=5).key != replace(request, passes=5, tracked=("x",)).key
 
 
-def test_the_prompts_of_the_posts_are_known() -> None:
-    known = known_problems()
-    assert known[team_prompt().question].gold == 24 and known[seed_prompt().question].gold == 360
-    assert len(known) > 1000 and all(problem.steps[-1] == problem.gold for problem in known.values())
+def test_a_word_of_several_tokens_has_its_probability_as_the_answer(workbench: Workbench, folder: str) -> None:
+    seen = inspect(workbench, InspectRequest(folder, "How many?", tracked=("therefore", "24")), "test")
+    word, one = seen.tracked
+    assert (word.pieces > 1, one.pieces, one.answered) == (True, 1, None)
+    methods = methods_of("replacement by=zero indices=2 space=z")
+    steered = steer(workbench, SteerRequest(folder, "How many?", methods, lenses=("logit",), gold="therefore"), "test")
+    assert word.answered is not None and steered.baseline.p_gold is not None and 0 < word.answered < 1
+    np.testing.assert_allclose(word.answered, steered.baseline.p_gold, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +72,8 @@ def test_the_prompts_of_the_posts_are_known() -> None:
         ({"prompt": "x" * 20_001}, InputError, "20,000"),
         ({"passes": -1}, InputError, "choose 0 to"),
         ({"passes": 99}, InputError, "choose 0 to"),
-        ({"tracked": ("",)}, InputError, "tracked token"),
-        ({"tracked": ("id:99999999",)}, InputError, "vocabulary"),
+        ({"cell": (7, 0)}, InputError, "no cell 7.0"),
+        ({"cell": (0, -1)}, InputError, "no cell"),
         ({"tracked": tuple(map(str, range(30)))}, InputError, "at most"),
         ({"lenses": ("crystal ball",)}, LensError, "crystal ball"),
         ({"model": "no-such-model"}, ModelError, "no-such-model"),
@@ -81,6 +88,25 @@ def test_bad_requests_say_what_and_leave_the_workbench_usable(
     assert inspect(workbench, request, "test").rollout.question == "How many?"
 
 
+def test_what_cannot_be_tracked_is_said_beside_what_can(workbench: Workbench, folder: str) -> None:
+    seen = inspect(workbench, InspectRequest(folder, "How many?", tracked=("", "5", "id:99999999")), "test")
+    assert [token.text for token in seen.tracked] == ["5"]
+    assert "tracked token" in seen.refused[""] and "vocabulary" in seen.refused["id:99999999"] and len(seen.refused) == 2
+
+
+def test_one_request_follows_the_cells_token_and_the_models_own_answer(workbench: Workbench, folder: str) -> None:
+    request = InspectRequest(folder, team_prompt().question, tracked=("5",), own=True, cell=(2, 1))
+    seen = inspect(workbench, request, "test")
+    grid, here = seen.grids["logit"], seen.here["logit"]
+    assert here.ids == (int(grid.top_ids[2, 1, 0]),) and grid.rank_of(here)[2, 1] == 1
+    np.testing.assert_allclose(grid.prob_of(here)[2, 1], grid.top_probs[2, 1, 0], rtol=1e-5)
+    answer = seen.rollout.answer.strip()
+    own = [answer] if 0 < len(answer) <= LONGEST_OWN else []
+    assert [token.text for token in seen.tracked] == ["5", *own, "8", "16", "24"]
+    plain = inspect(workbench, replace(request, own=False, cell=None), "test")
+    assert plain.here == {} and [token.text for token in plain.tracked] == ["5", "8", "16", "24"]
+
+
 @pytest.mark.parametrize("prompt", ["🙂 مرحبا", "\x00\x07 bell", "<script>alert(1)</script>", "$x^2$ **bold**", "\ud800 half a surrogate"])
 def test_odd_text_is_text(workbench: Workbench, folder: str, prompt: str) -> None:
     assert inspect(workbench, InspectRequest(folder, prompt), "test").rollout.input_ids
@@ -93,7 +119,7 @@ def test_model_card(workbench: Workbench, folder: str) -> None:
 
 
 def test_recent_forgets_what_was_used_longest_ago() -> None:
-    recent: Recent[str, str] = Recent(2)
+    recent: LruCache[str, str] = LruCache(2)
     made: list[str] = []
 
     def make(key: str) -> str:

@@ -9,8 +9,8 @@ import pytest
 from codi_core.errors import DataError, LensError
 from codi_core.lenses.training import LensTrainSpec
 from codi_core.services.inspect import InspectRequest, inspect
-from codi_core.services.lenses import comparison_table, lens_cards, questions_of, train_lens
-from codi_core.services.workbench import Workbench
+from codi_core.services.lenses import comparison_table, drawn_questions, lens_menu, train_lens
+from codi_core.services.shared.workbench import Workbench
 
 SPEC = LensTrainSpec(indices="3+5", n_questions=12, n_held_out=6, steps=4, batch=8)
 
@@ -22,10 +22,10 @@ def quiet(*_: object) -> None:
 def test_a_trained_lens_is_listed_and_read(workbench: Workbench, folder: str) -> None:
     trained = train_lens(workbench, folder, SPEC, "test", quiet)
     assert trained.folder == workbench.settings.cache_dir / "lenses" / "tiny" / "3+5"
-    assert [card.name for card in lens_cards(workbench, folder, "test")] == ["tuned:3+5"]
+    assert [option.card for option in lens_menu(workbench, folder, "test")][1].name == "tuned:3+5"
     table = comparison_table([trained.card]).splitlines()
     assert table[0] == "| depth | logit lens | tuned:3+5 |" and len(table) == 2 + 3
-    question = questions_of(SPEC.train_set, SPEC.n_questions, SPEC.seed)[0].question
+    question = drawn_questions(SPEC.train_set, SPEC.n_questions, SPEC.seed)[0].question
     seen = inspect(workbench, InspectRequest(folder, question, lenses=("logit", "tuned:3+5")), "test")
     assert seen.grids["tuned:3+5"].lens == "tuned:3+5"
     assert seen.grids["tuned:3+5"].top_ids[:, -1].tolist() == seen.grids["logit"].top_ids[:, -1].tolist()
@@ -48,7 +48,7 @@ def test_held_out_questions_that_share_numbers_with_training_are_refused(workben
 
 
 def test_questions_come_in_equal_parts_and_unknown_sets_are_named() -> None:
-    found = questions_of("train+means+templates", 10, 0)
+    found = drawn_questions("train+means+templates", 10, 0)
     assert len(found) == 10 and len({item.question for item in found}) == 10
     with pytest.raises(DataError, match="nowhere"):
-        questions_of("train+nowhere", 10, 0)
+        drawn_questions("train+nowhere", 10, 0)

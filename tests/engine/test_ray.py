@@ -27,20 +27,21 @@ from codi_core.backend.cluster import Cluster
 from codi_core.engine.engine import Engine
 from codi_core.errors import Cancelled, InputError, SettingsError
 from codi_core.problems.generate import team_prompt
-from codi_core.services.cluster_sweep import sweep_by
-from codi_core.services.effects import ConditionRequest, evaluate_condition, flips
+from codi_core.services.effects import evaluate_condition, flips
 from codi_core.services.inspect import InspectRequest, inspect
-from codi_core.services.remote import RemoteWorkbench, RemoteWorkbenches
-from codi_core.services.steer import MeansRequest, SteerRequest, steer
-from codi_core.services.sweeps import SweepRequest, sweep
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.remote import RemoteWorkbench, RemoteWorkbenches
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SteerRequest, SweepRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.steer import steer
+from codi_core.services.sweeps.on_ray import sweep_by
+from codi_core.services.sweeps.run import sweep
 from codi_core.settings import ROOT, Settings
 from codi_core.steering.kv import KV
 from codi_core.steering.vectors import Difference
 from codi_core.store import Store
 from codi_core.sweeps.local import SweepProgress
-from codi_core.types import SteeringEffect
-from codi_core.ui import calls
+from codi_core.ui.shell import calls
+from codi_core.values.evals import SteeringEffect
 
 pytestmark = pytest.mark.late
 
@@ -124,33 +125,33 @@ def process(held: Workbench) -> int:
 
 def idle(held: Workbench, viewer: str) -> bool:
     """Comes back once nothing runs before it."""
-    return held.run(lambda check: True, viewer)
+    return held.worker.submit(lambda check_cancelled: True, viewer).result()
 
 
-def endless(held: Workbench, viewer: str, poke: Callable[[], None] | None = None) -> None:
-    def work(check: Callable[[], None]) -> None:
+def endless(held: Workbench, viewer: str, on_wait: Callable[[], None] | None = None) -> None:
+    def work(check_cancelled: Callable[[], None]) -> None:
         while True:
-            check()
+            check_cancelled()
             time.sleep(0.01)
 
-    held.run(work, viewer, poke)
+    held.worker.submit(work, viewer).result(on_wait=on_wait)
 
 
-def slowly(held: Workbench, poke: Callable[[], None]) -> int:
+def slowly(held: Workbench, on_wait: Callable[[], None]) -> int:
     for _ in range(20):
         time.sleep(0.1)
-        poke()
+        on_wait()
     return os.getpid()
 
 
 def test_values_are_those_of_this_process(far: RemoteWorkbench, near: Workbench, asked: InspectRequest, folder: str) -> None:
     request = SteerRequest(folder, asked.prompt, STEERED, MEANS, max_new_tokens=4)
     assert_same(far.call(inspect, asked, "me"), near.call(inspect, asked, "me"))
-    assert_same(far.call(steer, request, "me", poke=lambda: None), near.call(steer, request, "me"))
+    assert_same(far.call(steer, request, "me", on_wait=lambda: None), near.call(steer, request, "me"))
 
 
 def test_partial_results_stream(far: RemoteWorkbench, near: Workbench, wanted: ConditionRequest) -> None:
-    found = list(far.stream(evaluate_condition, wanted, "me", poke=lambda: None))
+    found = list(far.stream(evaluate_condition, wanted, "me", on_wait=lambda: None))
     assert len(found) > 1
     assert_same(found, list(near.stream(evaluate_condition, wanted, "me")))
     assert_same(far.call(flips, wanted, found[-1]), near.call(flips, wanted, found[-1]))  # answers are read where they were computed
@@ -173,9 +174,9 @@ def test_pages_use_the_actors(actors: Cluster[Workbench], settings: Settings, fo
     monkeypatch.setattr(calls, "open_workbench", lambda _: RemoteWorkbenches(actors, settings))
     st.cache_resource.clear()
     st.cache_data.clear()
-    small = {"eval-n": "10", "means-n": "10", "controls": "0"}
+    small = {"n": "10", "means-n": "10", "controls": "0"}
     for page in ("inspect", "steer", "detect", "model"):
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
         for name, value in small.items():
             app.query_params[name] = value
         app.session_state["goto"] = (f"pages/{page}.py", small)
@@ -197,7 +198,7 @@ def test_whoever_leaves_stops_the_work(far: RemoteWorkbench, settings: Settings,
             raise Rerun
 
     with pytest.raises(Rerun):
-        far.call(endless, "leaver", poke=leave)
+        far.call(endless, "leaver", on_wait=leave)
     assert far.call(idle, "someone else")
     partial = far.stream(evaluate_condition, replace(wanted, n=0, seed=5), "leaver")
     assert next(partial).done < 1000
@@ -209,15 +210,17 @@ def test_whoever_leaves_stops_the_work(far: RemoteWorkbench, settings: Settings,
 
 def test_a_newer_request_supersedes_the_older_one(far: RemoteWorkbench, asked: InspectRequest) -> None:
     ended: list[type[BaseException]] = []
+    sent = threading.Event()
 
     def older() -> None:
         try:
-            far.call(endless, "me", poke=lambda: None)
+            far.call(endless, "me", on_wait=sent.set)
         except BaseException as error:
             ended.append(type(error))
 
     thread = threading.Thread(target=older)
     thread.start()
+    assert sent.wait(120)
     time.sleep(0.5)
     assert far.call(inspect, asked, "me").rollout.question == asked.prompt
     thread.join()
@@ -227,10 +230,10 @@ def test_a_newer_request_supersedes_the_older_one(far: RemoteWorkbench, asked: I
 def test_calls_and_streams_survive_an_actor_that_dies(far: RemoteWorkbench, near: Workbench, wanted: ConditionRequest) -> None:
     request, pid = replace(wanted, seed=7), far.call(process)
     answered: list[int] = []
-    thread = threading.Thread(target=lambda: answered.append(far.call(slowly, poke=lambda: None)))
+    thread = threading.Thread(target=lambda: answered.append(far.call(slowly, on_wait=lambda: None)))
     thread.start()
     found: list[SteeringEffect] = []
-    for effect in far.stream(evaluate_condition, request, "me", poke=lambda: None):
+    for effect in far.stream(evaluate_condition, request, "me", on_wait=lambda: None):
         if not found:
             os.kill(pid, signal.SIGKILL)
         found.append(effect)
@@ -242,7 +245,8 @@ def test_calls_and_streams_survive_an_actor_that_dies(far: RemoteWorkbench, near
 def test_a_sweep_with_a_killed_and_a_silent_actor_equals_the_local_one(
     actors: Cluster[Workbench], near: Workbench, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = SweepRequest(folder, "layers", "bundled", 6, passes=3, randoms=1, shuffled=1, means_n=8)
+    only = tuple(("kv-as-in-the-post", a, b, index, 2.0) for a, b in ((1, 2), (2, 4), (3, 5)) for index in (3, 5))
+    request = SweepRequest(folder, "post-kv", "bundled", 6, randoms=1, shuffled=1, means_n=8, only=only)
     expected = sweep(near, request)
     pids = [actors.call(place, process) for place in range(2)]
     done: list[int] = []
@@ -254,7 +258,7 @@ def test_a_sweep_with_a_killed_and_a_silent_actor_equals_the_local_one(
 
     stores = [Store(replace(near.settings, cache_dir=tmp_path / name)) for name in ("killed", "silent")]
     assert_same(sweep_by(actors, stores[0], request, kill_one).cells, expected.cells)
-    assert done == list(range(1, len(done) + 1)) and len(done) > 4
+    assert done == list(range(1, len(done) + 1)) and len(done) > 3
     assert actors.call(0, process) != pids[0]
 
     monkeypatch.setattr(clusters, "PULSE_SECONDS", 0.2)

@@ -13,8 +13,8 @@ import torch
 from codi_core.engine.engine import Engine, Prompt
 from codi_core.engine.oracle import oracle_rollout
 from codi_core.errors import Cancelled, InputError, MemoryLimitError
-from codi_core.types import Rollout, RolloutConfig
-from tests.checkpoints import distance, load
+from codi_core.values.model import Rollout, RolloutConfig
+from tests.checkpoints import distance, in_transformers, load
 
 QUESTIONS = [
     "A team starts with 3 members. They recruit 5 new members. How many are there now?",
@@ -52,11 +52,12 @@ def test_engine_equals_the_cache_free_oracle(engine: Engine, passes: int) -> Non
 def test_answers_and_residuals_equal_one_plain_transformers_forward(engine: Engine) -> None:
     """Everything the engine fed, fed again at once through transformers' own forward with its own record of hidden states."""
     model = engine.model
+    theirs = in_transformers(model)
     for ours in engine.rollout(QUESTIONS, CONFIG):
         prompt = model.embed(torch.tensor([ours.input_ids]))
         latents = torch.from_numpy(ours.z[: CONFIG.passes])[None]
         answer = model.embed(torch.tensor([[*model.after_latents, *ours.answer_ids]]))
-        out = model.hf(inputs_embeds=torch.cat([prompt, latents, answer], 1), output_hidden_states=True, use_cache=False)
+        out = theirs(inputs_embeds=torch.cat([prompt, latents, answer], 1), output_hidden_states=True, use_cache=False)
         bot = len(ours.input_ids) - 1
         hidden = torch.stack(out.hidden_states[:-1], 2)[0, bot : bot + CONFIG.passes + 1]
         np.testing.assert_allclose(ours.resid[:, :-1], hidden.detach().numpy(), rtol=1e-3, atol=1e-4)
@@ -194,7 +195,7 @@ def test_progress_counts_questions_and_steps_can_cancel(llama: Engine) -> None:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        llama.rollout(QUESTIONS, CONFIG, on_step=stop)
+        llama.rollout(QUESTIONS, CONFIG, check_cancelled=stop)
     assert steps == 4
 
 
@@ -211,7 +212,7 @@ def test_model_is_the_same_after_calls_and_after_errors(engine: Engine) -> None:
     engine.rollout(QUESTIONS, CONFIG)
     assert state() == before
     with pytest.raises(Cancelled):
-        engine.rollout(QUESTIONS, CONFIG, on_step=stop)
+        engine.rollout(QUESTIONS, CONFIG, check_cancelled=stop)
     assert state() == before
 
 

@@ -17,19 +17,27 @@ from codi_core.errors import Cancelled, DataError, InputError, InterventionError
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.problems.generate import team_prompt
 from codi_core.services import effects
-from codi_core.services.effects import ConditionRequest, condition_command, evaluate_condition, runs_of
-from codi_core.services.steer import MeansRequest, SteerRequest, VectorRequest, steer, steer_command, vector_info
-from codi_core.services.workbench import Workbench
+from codi_core.services.effects import evaluate_condition, runs_of
+from codi_core.services.shared.commands import condition_command, steer_command
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SteerRequest, VectorRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.steer import steer
+from codi_core.services.vectors import vector_info
+from codi_core.steering.flags import methods_of
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
-from codi_core.steering.methods import methods_of
 from codi_core.steering.replacement import Replacement
-from codi_core.steering.vectors import Difference, Place, Random
-from codi_core.types import SteeringEffect
+from codi_core.steering.vectors import Difference, Random, VectorSpace
+from codi_core.values.evals import SteeringEffect
 
 MEANS = MeansRequest(n=10)
 KV_STOP = KV(Difference(2, 4), 3.0, (5,), then="stop")
 LATENT = Hidden(Difference(2, 4), 3.0, (3,))
+
+
+def made(workbench: Workbench) -> list[str]:
+    """Runs that were stored here; some ship."""
+    return [folder.name for folder in (workbench.settings.cache_dir / "runs").glob("*")]
 
 
 @pytest.fixture
@@ -114,7 +122,7 @@ def _unexpected(*arguments: object) -> None:
 def test_interrupted_work_resumes_where_it_stopped(workbench: Workbench, wanted: ConditionRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effects, "SLOW", 0.0)
     first = next(evaluate_condition(workbench, wanted, "me"))
-    assert 0 < first.done < 10 and not workbench.store.keys("runs") and len(workbench.store.keys("run-parts")) == 1
+    assert 0 < first.done < 10 and not made(workbench) and len(workbench.store.keys("run-parts")) == 1
     computed: list[int] = []
     original = PreparedSet.answers_of
 
@@ -131,14 +139,14 @@ def test_interrupted_work_resumes_where_it_stopped(workbench: Workbench, wanted:
 def test_controls_make_a_band(workbench: Workbench, wanted: ConditionRequest) -> None:
     effect = last(evaluate_condition(workbench, replace(wanted, controls=21), "me"))
     assert effect.controls is not None and len(effect.controls.accuracy) == len(effect.controls.margin) == 21
-    assert 0 <= effect.controls.percentile <= 100 and "21 random directions" in effect.verdict
+    assert 0 <= effect.controls.percentile <= 100 and "21 random directions" in effect.verdict.sentence()
     assert len(set(effect.controls.margin)) == 21
 
 
 def test_coefficient_zero_is_identical_and_says_so(workbench: Workbench, wanted: ConditionRequest) -> None:
     for method in (KV_STOP, LATENT):
         effect = last(evaluate_condition(workbench, replace(wanted, interventions=(method.with_coefficient(0),)), "me"))
-        assert effect.identical and effect.changed == 0 and "bit for bit" in effect.verdict
+        assert effect.identical and effect.changed == 0 and "bit for bit" in effect.verdict.sentence()
         assert (effect.paired.delta, effect.paired.fixed, effect.paired.broken) == (0, 0, 0)
 
 
@@ -179,19 +187,19 @@ def test_leaving_half_way_leaves_nothing_running(workbench: Workbench, wanted: C
     found = evaluate_condition(workbench, wanted, "me")
     next(found)
     found.close()  # type: ignore[attr-defined]
-    assert workbench.run(lambda check: 1, "someone else") == 1
-    assert workbench.store.keys("runs") == []
+    assert workbench.worker.submit(lambda check_cancelled: 1, "someone else").result() == 1
+    assert not made(workbench)
 
     def leave() -> None:
         raise Cancelled("the tab was closed")
 
-    workbench.worker.submit(lambda check: time.sleep(0.3), "someone else")  # in line long enough to be poked
+    workbench.worker.submit(lambda check_cancelled: time.sleep(0.3), "someone else")  # in line long enough to be poked
     with pytest.raises(Cancelled):
-        list(evaluate_condition(workbench, replace(wanted, seed=5), "me", poke=leave))
+        list(evaluate_condition(workbench, replace(wanted, seed=5), "me", on_wait=leave))
 
 
 def test_norms_doses_and_stability_of_a_vector(workbench: Workbench, folder: str) -> None:
-    info = vector_info(workbench, VectorRequest(folder, Difference(2, 4), Place("kv"), MEANS), "me")
+    info = vector_info(workbench, VectorRequest(folder, Difference(2, 4), VectorSpace("kv"), MEANS), "me")
     assert info.matrix.shape == (2, 7, 7)
     np.testing.assert_allclose(info.matrix[:, 2, 4], info.vector.norms, rtol=1e-5)
     np.testing.assert_allclose(info.matrix, info.matrix.swapaxes(1, 2))

@@ -17,17 +17,33 @@ from codi_core.errors import Cancelled, DataError, InterventionError
 from codi_core.evaluation.prepared import PreparedSet, plan_of
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.steering.conditions import Condition
+from codi_core.steering.context import Directions
 from codi_core.steering.edits import BatchEditor, Edit
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.means import collect_samples
-from codi_core.steering.methods import Method
+from codi_core.steering.methods import Method, all_zero
 from codi_core.steering.presets import PRESETS
 from codi_core.steering.replacement import Replacement
-from codi_core.steering.rows import Directions
 from codi_core.steering.vectors import Difference
-from codi_core.types import MeansSpec, RolloutConfig, ScoredRun
-from tests.engine.steering import ADDING, CONFIG, METHODS, PASSES, QUESTIONS, REPLACING, Changes, condition, directions_of, plain_answer
+from codi_core.values.evals import ScoredRun
+from codi_core.values.model import RolloutConfig
+from codi_core.values.vectors import MeansSpec
+from tests.engine.steering import (
+    ADDING,
+    CONFIG,
+    METHODS,
+    PASSES,
+    QUESTIONS,
+    REPLACING,
+    Changes,
+    assert_bits,
+    baseline,
+    condition,
+    directions_of,
+    plain_answer,
+    runs,
+)
 
 ROUNDING = 2e-3
 """Random weights amplify the last bits of one pass into the next."""
@@ -48,29 +64,6 @@ def llama_bench(prepared: dict[str, tuple[PreparedSet, Directions]]) -> tuple[Pr
     return prepared["llama"]
 
 
-def runs(bench: tuple[PreparedSet, Directions], *conditions: Condition) -> list[ScoredRun]:
-    """Whole runs, one a condition, in the order of the questions."""
-    done: list[ScoredRun] = []
-    for number in range(len(bench[0].batches)):
-        part = bench[0].answers_of(number, conditions, bench[1])
-        done = [a.joined(b) for a, b in zip(done, part, strict=True)] if done else part
-    return [run.sorted() for run in done]
-
-
-def baseline(bench: tuple[PreparedSet, Directions], *conditions: Condition) -> list[ScoredRun]:
-    parts = [bench[0].baseline_of(number, conditions) for number in range(len(bench[0].batches))]
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = [a.joined(b) for a, b in zip(whole, part, strict=True)]
-    return [run.sorted() for run in whole]
-
-
-def assert_bits(ours: ScoredRun, theirs: ScoredRun) -> None:
-    assert ours.answers == theirs.answers
-    for name in ("numbers", "outcomes", "p_gold", "margin"):
-        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
-
-
 def assert_close(ours: ScoredRun, theirs: ScoredRun) -> None:
     assert ours.answers == theirs.answers
     np.testing.assert_allclose(ours.margin, theirs.margin, atol=ROUNDING)
@@ -81,7 +74,7 @@ def assert_close(ours: ScoredRun, theirs: ScoredRun) -> None:
 def test_coefficient_zero_is_the_baseline_bit_for_bit(bench: tuple[PreparedSet, Directions], name: str) -> None:
     steered = condition(bench[0].engine, METHODS[name])
     zero = steered.with_coefficient(0)
-    assert zero.is_baseline and not steered.is_baseline
+    assert all_zero(zero.interventions) and not all_zero(steered.interventions)
     assert_bits(runs(bench, zero)[0], baseline(bench, zero)[0])
     beside = (steered, zero, steered.with_coefficient(-2))
     assert_bits(runs(bench, *beside)[1], baseline(bench, *beside)[1])
@@ -175,7 +168,8 @@ def _then(found: dict, key: object, edit: Edit, row: int) -> None:  # type: igno
     keep = 1.0 if edit.keep is None else edit.keep[0] if edit.keep.ndim > 1 else edit.keep
 
     def change(value: Tensor) -> Tensor:
-        return value * keep + delta
+        along = 0.0 if edit.along is None else value @ edit.along[0] @ edit.along[1]
+        return value * keep + along + delta
 
     found[key] = change
 
@@ -286,11 +280,11 @@ def test_nothing_is_left_behind(bench: tuple[PreparedSet, Directions]) -> None:
 def _stop_after(steps: int):  # type: ignore[no-untyped-def]
     left: Iterator[int] = iter(range(steps))
 
-    def on_step() -> None:
+    def check_cancelled() -> None:
         if next(left, None) is None:
             raise Cancelled("enough")
 
-    return on_step
+    return check_cancelled
 
 
 # Presets against the scripts they are named after

@@ -8,8 +8,9 @@ import shlex
 import pytest
 
 from codi_core.cli import main
-from codi_core.services.steer import MeansRequest, SteerRequest, steer_command
-from codi_core.steering.methods import methods_of
+from codi_core.services.shared.commands import steer_command
+from codi_core.services.shared.requests import MeansRequest, SteerRequest
+from codi_core.steering.flags import methods_of
 from tests.checkpoints import tensors_of, write
 
 PUSH = "kv source=difference a=2 b=4 coefficient=3 indices=5 then=stop"

@@ -18,20 +18,12 @@ from codi_core.cli import main
 from codi_core.errors import ArtifactError, DataError, InputError, InterventionError, ModelError, SweepError
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.effects import evaluate_condition
-from codi_core.services.sweeps import (
-    SweepRequest,
-    baseline_of,
-    cell_questions,
-    cell_request,
-    confirm_request,
-    look_up,
-    read_sweep,
-    recheck,
-    stored_sweeps,
-    sweep,
-    winners,
-)
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.requests import SweepRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.sweeps.confirm import confirm_request, winners
+from codi_core.services.sweeps.job import resolve
+from codi_core.services.sweeps.run import measure_bands, sweep
+from codi_core.services.sweeps.stored import baseline_of, cell_questions, cell_request, read_sweep, recheck, stored_sweeps
 from codi_core.settings import ROOT, Settings
 from codi_core.store import Store
 from codi_core.sweeps.local import SweepProgress, Tally, run_sweep, run_units
@@ -41,9 +33,13 @@ from tests.checkpoints import tensors_of, write
 FEW = tuple(("kv-as-in-the-post", a, b, index, 2.0) for a, b in ((1, 2), (2, 4), (3, 5), (4, 6)) for index in (3, 5))
 
 
+ONE = (("kv-corrected", 1, 2, 3, 1.0),)
+SMALL = {"randoms": 1, "shuffled": 1, "means_n": 12}
+
+
 @pytest.fixture
 def request_(folder: str) -> SweepRequest:
-    return SweepRequest(folder, "post-kv", n=6, randoms=7, shuffled=2, means_n=12, only=FEW)
+    return SweepRequest(folder, "post-kv", n=6, only=FEW, **SMALL)
 
 
 @pytest.fixture
@@ -71,15 +67,17 @@ def files_of(store: Store, key: str) -> tuple[bytes, bytes]:
 
 
 def counting(bench: Workbench, request: SweepRequest) -> Tally:
-    job = look_up(bench, request)
+    job = resolve(bench, request)
     return run_sweep(bench.store, job.spec, job.questions, lambda tally: run_units(bench.store, job.spec, job.compute, tally))
 
 
 def test_a_table_its_progress_and_what_can_be_asked_of_it(bench: Workbench, request_: SweepRequest, folder: str) -> None:
     seen: list[SweepProgress] = []
     table = sweep(bench, request_, seen.append)
-    assert len(table.cells) == len(FEW) + 2 * 9 + 3 and table.overlap
-    assert (seen[-1].done, seen[-1].conditions) == (seen[-1].total, len(table.cells))
+    assert (len(table.cells), len(table.bands)) == (len(FEW) + 3, len(FEW) * 2 * (1 + 1)) and table.overlap, (
+        "every cell chosen has its band"
+    )
+    assert (seen[-1].done, seen[-1].conditions) == (seen[-1].total, len(table.cells) + len(table.bands))
     assert seen[-1].rate > 0 and seen[-1].eta == 0 and [each.done for each in seen] == list(range(1, seen[-1].total + 1))
     assert not list((bench.settings.cache_dir / PARTS).glob("[!.]*")) and not list((bench.settings.cache_dir / PARTS / ".locks").iterdir())
     assert table.key in {each.key for each in stored_sweeps(bench.store)}
@@ -116,22 +114,37 @@ def test_a_cell_is_the_condition_of_the_steer_page(open_bench: Callable[..., Wor
     assert baseline_of(table, int(table.cells["place"].iloc[-1])) == 0
 
 
-def test_killed_and_resumed(open_bench: Callable[..., Workbench], folder: str, tmp_path: Path) -> None:
+def test_bands_on_demand(bench: Workbench, folder: str) -> None:
+    """For a whole size with a flag, for single cells with a click; what was measured stays."""
+    request = SweepRequest(folder, "post-kv", n=3, passes=2, randoms=10, shuffled=0, means_n=12)
+    table = sweep(bench, replace(request, bands_at=(5.0,)))
+    cells = table.cells[table.cells["role"] == "cell"]
+    assert (cells["percentile"].notna() == (cells["coefficient"].abs() == 5)).all() and set(cells["band"]) == {0, 20}
+    stored = bench.store.keys(SWEEPS)
+    assert sweep(bench, replace(request, bands_at=(5.0,))).key == table.key and bench.store.keys(SWEEPS) == stored, "nothing to do"
+    other = cells[cells["coefficient"] == 1].to_dict("records")[:2]
+    measure_bands(bench, table, other, folder)
+    again = read_sweep(bench.store, table.key).cells.set_index("place")["percentile"]
+    assert again[[row["place"] for row in other]].notna().all()
+    assert again.notna().sum() == cells["percentile"].notna().sum() + 4, "both signs of a cell share a band"
+
+
+def test_killed_and_resumed(open_bench: Callable[..., Workbench], request_: SweepRequest, folder: str, tmp_path: Path) -> None:
     killed, whole = open_bench(), open_bench(cache_dir=tmp_path / "whole")
-    words = "--preset layers --n 6 --randoms 1 --shuffled 0 --means-n 8 --workers 1 --device cpu --dtype float32 --threads 1"
-    command = [sys.executable, "-m", "codi_core", "sweep", *words.split(" "), "--model", folder]
+    words = "--preset post-kv --n 6 --randoms 1 --shuffled 1 --means-n 12 --workers 1 --device cpu --dtype float32 --threads 1"
+    cells = [word for cell in FEW for word in ("--only", ":".join(map(str, cell)))]
+    command = [sys.executable, "-m", "codi_core", "sweep", *words.split(" "), *cells, "--model", folder]
     process = subprocess.Popen([*command, "--cache-dir", str(killed.settings.cache_dir)], cwd=ROOT)
     parts = killed.settings.cache_dir / PARTS
     deadline = time.monotonic() + 280
-    while len(list(parts.glob("[!.]*"))) < 3:
+    while len(list(parts.glob("[!.]*"))) < 2:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    request = SweepRequest(folder, "layers", n=6, randoms=1, shuffled=0, means_n=8)
     kept = len(list(parts.glob("[!.]*/meta.json")))
-    resumed, uninterrupted = counting(killed, request), counting(whole, request)
-    assert kept >= 3 and len(resumed.computed) == len(resumed.units) - kept
+    resumed, uninterrupted = counting(killed, request_), counting(whole, request_)
+    assert kept >= 2 and len(resumed.computed) == len(resumed.units) - kept
     assert len(uninterrupted.computed) == len(uninterrupted.units)
     key = resumed.units[0].sweep
     assert files_of(killed.store, key) == files_of(whole.store, key)
@@ -153,10 +166,10 @@ def test_two_at_once_share_the_work(open_bench: Callable[..., Workbench], reques
 
 @pytest.mark.slow
 def test_processes_share_the_work(open_bench: Callable[..., Workbench], request_: SweepRequest, tmp_path: Path) -> None:
-    from codi_core.services.sweep_processes import run_in_processes
+    from codi_core.services.sweeps.in_processes import run_in_processes
 
     two, alone = open_bench(), open_bench(cache_dir=tmp_path / "alone")
-    job = look_up(two, request_)
+    job = resolve(two, request_)
     tally = run_sweep(two.store, job.spec, job.questions, lambda tally: run_in_processes(job, 2, tally))
     assert sorted(tally.computed) == [unit.number for unit in tally.units]
     counting(alone, request_)
@@ -164,7 +177,7 @@ def test_processes_share_the_work(open_bench: Callable[..., Workbench], request_
 
 
 def test_a_part_cut_short_is_computed_again(bench: Workbench, request_: SweepRequest) -> None:
-    job = look_up(bench, request_)
+    job = resolve(bench, request_)
     run_units(bench.store, job.spec, job.compute, Tally(job.spec, None))
     unit = units_of(job.spec)[1]
     rows = bench.store.path(PARTS, unit.key) / ROWS
@@ -178,7 +191,7 @@ def test_a_part_cut_short_is_computed_again(bench: Workbench, request_: SweepReq
 
 
 def test_a_failed_unit_is_reported_and_the_rest_goes_on(bench: Workbench, request_: SweepRequest) -> None:
-    job, seen = look_up(bench, request_), list[SweepProgress]()
+    job, seen = resolve(bench, request_), list[SweepProgress]()
 
     def compute(unit: Unit) -> Part:
         if unit.number == 1:
@@ -194,14 +207,14 @@ def test_a_failed_unit_is_reported_and_the_rest_goes_on(bench: Workbench, reques
 
 
 def test_a_disk_that_takes_nothing(bench: Workbench, request_: SweepRequest) -> None:
-    look_up(bench, request_)
+    resolve(bench, request_)
     blocked = bench.settings.cache_dir / PARTS
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.write_text("no folder")
     with pytest.raises(SweepError, match="free some space"):
         sweep(bench, request_)
     blocked.unlink()
-    assert len(sweep(bench, request_).cells) > len(FEW)
+    assert len(sweep(bench, replace(request_, only=FEW[:1])).cells) > 1
 
 
 def test_confirmed_on_other_questions(open_bench: Callable[..., Workbench], folder: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,10 +222,11 @@ def test_confirmed_on_other_questions(open_bench: Callable[..., Workbench], fold
     words = ["--model", folder, "--cache-dir", str(bench.settings.cache_dir), "--device", "cpu", "--workers", "1", "--n", "6"]
     with pytest.raises(InputError, match="No sweep of"):
         confirm_request(bench, None)
-    selected = sweep(bench, SweepRequest(folder, "corrected-kv", "select", 6, randoms=1, means_n=8, only=(("kv-corrected", 1, 2, 3, 1.0),)))
+    selected = sweep(bench, SweepRequest(folder, "corrected-kv", "select", 6, **SMALL, only=ONE))
     assert main(["confirm", *words, "--randoms", "2", "--shuffled", "0", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert selected.key in found["chosen"] and [row["role"] for row in found["cells"]] == ["baseline", "cell", "random", "random"]
+    assert selected.key in found["chosen"] and [row["role"] for row in found["cells"]] == ["baseline", "cell"]
+    assert [row["role"] for row in found["bands"]] == ["random"] * 4, "two directions, both ways"
     assert main(["confirm", *words, "--eval-set", "select"]) == 2
     assert "cannot be confirmed there" in capsys.readouterr().err
 

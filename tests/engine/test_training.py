@@ -17,24 +17,10 @@ from codi_core.problems.generate import generate
 from codi_core.settings import Settings
 from codi_core.training import recipe
 from codi_core.training.batches import batches, encode
-from codi_core.training.run import TrainSpec, make_config, make_tokenizer, train
+from codi_core.training.run import make_config, make_student, make_tokenizer, train
 from codi_core.training.tokenizer import token_id
-from codi_core.types import RolloutConfig
-
-TINY = TrainSpec(
-    name="tiny",
-    steps=6,
-    teacher_steps=1,
-    batch=4,
-    warmup=2,
-    words=400,
-    drill_steps=1,
-    width=32,
-    layers=2,
-    heads=2,
-    mlp=32,
-    step_weight=0.25,
-)
+from codi_core.values.model import RolloutConfig
+from tests.trained import PAUSED, TINY
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +73,23 @@ def test_the_engine_thinks_what_training_thought(unbroken: Path, settings: Setti
     for row, rollout in enumerate(rollouts):
         trained = torch.stack([h[row] for h in latents])
         assert torch.allclose(torch.from_numpy(rollout.h), trained, atol=1e-4)
+
+
+def test_a_twin_starts_from_its_originals_weights_and_pass_by_pass_is_one_causal_forward() -> None:
+    tokenizer = make_tokenizer(TINY)
+    original, twin = (make_student(spec, tokenizer) for spec in (TINY, PAUSED))
+    shared = original.codi.state_dict()
+    assert all(torch.equal(weight, shared[name]) for name, weight in twin.codi.state_dict().items())
+    assert torch.equal(twin.pause.weight, shared["model.embed_tokens.weight"][token_id(tokenizer, "<|bocot|>")])
+    batch, cache = encode(generate("test", 5), tokenizer), recipe.DynamicCache()
+    with torch.no_grad():
+        hidden, _ = recipe.forward(twin, twin.embed(batch.prompt), batch.prompt_mask, cache)
+        once, answers, states = recipe.student(twin, batch, hidden[:, -1], recipe.fork(cache), passes=6)
+        each, mask = recipe.think(twin, batch, hidden[:, -1], cache, passes=6)
+        inputs = twin.embed(batch.answer[:, :-1].clamp(min=0))
+        after, depths = recipe.forward(twin, inputs, recipe.grow(mask, inputs.shape[1]), cache, states=True)
+    for one, other in zip((*once, answers, *states), (*each, after, *depths), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_a_resumed_stream_of_batches_continues_where_it_stopped() -> None:

@@ -15,14 +15,21 @@ from tests import checkpoints
 Open = Callable[..., AppTest]
 
 
+class Everything(set[str]):
+    """Without a window nothing comes in sight by itself, so all charts are."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with random weights."""
     return checkpoints.write(tmp_path_factory.mktemp("models") / "tiny", checkpoints.tensors_of(lora=False))
 
 
-@pytest.fixture(scope="session")
-def session_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@pytest.fixture(scope="package")
+def package_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CODI_MODEL", str(tiny))
         patch.setenv("CODI_DEVICE", "cpu")
@@ -34,11 +41,12 @@ def session_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def open_page(session_environment: None) -> Open:
+def open_page(package_environment: None) -> Open:
     """Open a page as a link would: its path below the root, and what the URL says."""
 
     def open_(path: str = "", **params: str | list[str]) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+        app.session_state["in-sight"] = Everything()
         for name, value in params.items():
             app.query_params[name] = value
         if path:

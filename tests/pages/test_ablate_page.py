@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shlex
 import time
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from codi_core.cli import make_parser
-from codi_core.steering.methods import methods_of
+from codi_core.steering.flags import methods_of
+from codi_core.ui.steer.link import Setup
 from tests.pages.conftest import Open
 from tests.pages.test_inspect_page import sent
 from tests.pages.test_inspect_page import words as escaped
 
 SMALL = {"n": "64", "passes": "2"}
-MAP = {**SMALL, "experiment": "Every latent", "by": "zeros", "spaces": ["z", "KV slot"]}
-PROMPT = {"experiment": "One prompt", "passes": "2", "draws": "20"}
-LATENTS = {"questions": "100", "passes": "2"}
+MAP = {**SMALL, "view": "Every latent", "replace": "zeros", "spaces": ["z", "KV slot"]}
+PROMPT = {"view": "One prompt", "passes": "2", "draws": "20"}
+LATENTS = {"means-n": "100", "passes": "2"}
 
 
 def finished(app: AppTest, label: str = "Run") -> AppTest:
@@ -68,7 +70,7 @@ def test_every_latent_is_measured_and_opens_on_the_steer_page(open_page: Open) -
     chosen = open_page("ablate", **MAP, site="zero.kv.2", measure="Gold margin")
     assert "KV slot at index 2" in words(chosen)
     (query,) = links(chosen)
-    assert "steer=replacement" in query and "eval-n=64" in query and "passes=2" in query
+    assert "steer=replacement" in query and "n=64" in query and "passes=2" in query
     for words_ in commands(chosen):
         make_parser().parse_args(words_)
 
@@ -87,15 +89,15 @@ def test_a_link_to_no_site_shows_one_there_is(open_page: Open, site: str) -> Non
 
 
 def test_means_from_the_evaluated_questions_are_refused(open_page: Open) -> None:
-    app = open_page("ablate", **{**MAP, "by": "mean latent", "set": "means"})
+    app = open_page("ablate", **{**MAP, "replace": "mean latent", "set": "means"})
     assert not app.exception
     assert any("share" in error.value for error in app.error)
 
 
 def test_the_latents_of_one_prompt(open_page: Open) -> None:
-    app = finished(open_page("ablate", **PROMPT, space="KV slot"))
+    app = finished(open_page("ablate", **PROMPT, space="KV slot", gold="25"))
     assert not app.error
-    assert "Its own answer" in words(app)
+    assert "Its own answer" in words(app) and "correct: 25" in words(app), "as given in the address"
     assert len(app.get("plotly_chart")) == 1 and len(app.dataframe[0].value) == 7
     (line,) = commands(app)
     assert make_parser().parse_args(line).draws == 20
@@ -103,7 +105,7 @@ def test_the_latents_of_one_prompt(open_page: Open) -> None:
 
 @pytest.mark.parametrize("colour", ["Index", "Odd / even", "Step value", "Answered right"])
 def test_latents_along_their_components(open_page: Open, colour: str) -> None:
-    app = open_page("geometry", **LATENTS, colour=colour)
+    app = open_page("geometry", **LATENTS, by=colour)
     assert not app.exception
     assert not app.error
     assert len(app.get("plotly_chart")) == 2
@@ -123,14 +125,13 @@ def test_latents_along_their_components(open_page: Open, colour: str) -> None:
     ],
 )
 def test_a_component_becomes_a_steering_vector(open_page: Open, params: dict[str, str], method: str) -> None:
-    from urllib.parse import parse_qs
-
     app = open_page("geometry", **LATENTS, **params)
     assert not app.exception
     (query,) = links(app)
     given = parse_qs(query)
-    assert methods_of(given["steer"][0]) == methods_of(method)
-    assert (given["means"], given["means-n"]) == (["means"], ["100"])
+    setup = Setup.of(lambda name: given.get(name, []))
+    assert setup.methods == methods_of(method)
+    assert (setup.means_set, setup.means_n) == ("means", 100)
 
 
 def test_one_layer_has_no_steering_source(open_page: Open) -> None:

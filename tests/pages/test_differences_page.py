@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from codi_core.steering.flags import methods_of
 from codi_core.steering.hidden import Hidden
-from codi_core.steering.methods import methods_of
 from codi_core.steering.vectors import Difference
 from tests.pages.conftest import Open
 from tests.pages.test_inspect_page import words
@@ -44,11 +44,11 @@ def test_the_state_comes_from_the_url(open_page: Open) -> None:
         pair="5.0",
         flip="true",
         **N,
-        **{"difference-layer": "1", "difference-zero": "true", "difference-sign": "A-B", "cosine-space": "resid"},
+        **{"depth": "1", "zero": "true", "reading": "A-B", "cosine-space": "resid"},
     )
     assert not app.exception
     assert not app.error
-    assert "5 → 0: mean 5 − mean 0" in [header.value for header in app.subheader]
+    assert "5 → 0: mean 5 − mean 0" in [header.value for header in app.header]
     drawn = grids(app)
     column = drawn["The ten likeliest tokens of 5 → 0 at each layer"]
     assert column["chosen"] == [0, 1]
@@ -57,17 +57,17 @@ def test_the_state_comes_from_the_url(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"pair": "2.2"}, {"pair": "9.1"}, {"pair": "<b>"}, {"difference-layer": "99"}, {"means-n": "7"}, {"means": "/etc"}]
+    "params", [{"pair": "2.2"}, {"pair": "9.1"}, {"pair": "<b>"}, {"depth": "99"}, {"means-n": "7"}, {"means": "/etc"}]
 )
 def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str, str]) -> None:
     app = open_page("differences", **(N | params))
     assert not app.exception
     assert not app.error
-    assert any(header.value.startswith("2 → 4") for header in app.subheader)
+    assert any(header.value.startswith("2 → 4") for header in app.header)
 
 
 def test_the_links_steer_with_what_is_read(open_page: Open) -> None:
-    app = open_page("differences", pair="3.5", **{"difference-layer": "2"}, **N)
+    app = open_page("differences", pair="3.5", depth="2", **N)
     links = [element.proto.query_string for element in app.get("page_link")]
     assert links and all("means-n=100" in link for link in links)
     methods = [methods_of(parse_qs(link)["steer"][0])[0] for link in links]

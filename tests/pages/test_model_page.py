@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import streamlit as st
 
-from codi_core.models.checkpoint import sha256_of
+from codi_core.disk import sha256_of
 from tests.pages.conftest import Open
+from tests.pages.test_ablate_page import finished
 
 
 def facts(app: object) -> str:
@@ -21,8 +23,9 @@ def test_the_card_names_weights_device_and_format(open_page: Open, tiny: Path) -
     assert not app.exception
     assert not app.error
     shown = facts(app)
-    for fact in (sha256_of(tiny / "model.safetensors"), "&#x27;cpu&#x27; was asked for", "float32", "answer-only", str(tiny)):
+    for fact in (sha256_of(tiny / "model.safetensors"), "&#x27;cpu&#x27; was asked for", "float32", "answer-only", "<dd>tiny</dd>"):
         assert fact in shown
+    assert str(tiny) not in shown, "no folder of the server"
 
 
 def test_without_stored_evaluations_the_command_is_shown(open_page: Open, tiny: Path) -> None:
@@ -61,8 +64,8 @@ def test_a_model_that_is_not_here_is_fetched_only_when_asked(open_page: Open, pa
     app = open_page(page, model="codi-qwen3-8b")
     assert not app.exception
     assert "not on this machine" in app.info[0].value
-    assert [button.label for button in app.button] == ["Download and open"]
-    assert "bundled" in app.selectbox("model").options
+    assert "Download and open" in [button.label for button in app.button]
+    assert "bundled" in app.selectbox("url-model").options
 
 
 @pytest.mark.parametrize("page", ["", "model"])
@@ -77,14 +80,14 @@ def test_a_broken_model_is_explained_and_the_picker_stays(open_page: Open, page:
     assert not app.exception
     assert len(app.error) == 1
     assert "safetensors" in app.error[0].value
-    assert "bundled" in app.selectbox("model").options
+    assert "bundled" in app.selectbox("url-model").options
 
 
 def test_lenses_are_shown_index_by_index(open_page: Open) -> None:
-    app = open_page("model", model="bundled-steps", **{"card-lens": "tuned:odd", "card-measure": "Same top token"})
+    app = open_page("model", model="bundled-steps", lens="tuned:odd", **{"card-measure": "Same top token"})
     assert not app.exception
     assert not app.error
-    drawn = [json.loads(e.proto.json) for e in app.get("bidi_component")]
+    drawn = [json.loads(e.proto.json) for e in app.get("bidi_component") if e.proto.component_name == "codi_heatgrid"]
     assert [data["label"].partition(":")[0] for data in drawn] == ["Logit", "Tuned (odd)", "Difference"]
     assert [column["label"] for column in drawn[0]["columns"]] == ["prompt (bot)", "z1", "z2", "z3", "z4", "z5", "z6"]
     top = [cell["text"] for cell in drawn[0]["cells"][0]]
@@ -92,3 +95,38 @@ def test_lenses_are_shown_index_by_index(open_page: Open) -> None:
     facts = [cell["facts"][0] for cell in drawn[1]["cells"][0]]
     assert facts[1] == "trained on this index"
     assert facts[2] == "not trained on this index"
+
+
+def test_the_passport_that_ships_is_shown(open_page: Open) -> None:
+    app = open_page("model", model="bundled")
+    assert not app.exception and not app.error
+    assert any(box.value.startswith("Reproduced") for box in app.success)
+    shown = facts(app)
+    assert "8 of 8 prompts token for token" in shown and "docs/bundled-results.md" in shown
+    assert any("62 tensors" in box.label.replace("The ", "") for box in app.expander)
+
+
+def test_a_model_without_a_passport_is_named_in_the_log_and_the_command_shown(
+    open_page: Open, tiny: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    st.cache_data.clear()
+    app = open_page("model")
+    assert f"{tiny} has no passport" in caplog.text
+    assert any(f"codi_core verify {tiny}" in code.value for code in app.code)
+
+
+def test_a_button_makes_the_passport_and_shows_it(open_page: Open, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its questions (GSM8K) cannot be had here, so that it says why nothing was measured."""
+    shutil.copytree(tiny, tmp_path / "others", ignore=shutil.ignore_patterns("codi.json"))
+    monkeypatch.setenv("CODI_MODEL", str(tmp_path / "others"))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    app = finished(open_page("model"), "Verify").run()
+    assert not app.error
+    assert "8 of 8 prompts token for token" in facts(app)
+    assert "Passport (JSON)" in [button.proto.label for button in app.get("download_button")]
+    st.cache_data.clear()
+    again = open_page("model")
+    assert "8 of 8 prompts token for token" in facts(again), "stored"
+    assert "Verify again" in [button.label for button in again.button]
+    st.cache_resource.clear()

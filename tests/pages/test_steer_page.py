@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,16 +16,21 @@ from streamlit.testing.v1 import AppTest
 
 from codi_core.cli import make_parser
 from codi_core.problems.generate import seed_prompt, team_prompt
-from codi_core.services.steer import MeansRequest, SteerRequest, steer
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.requests import MeansRequest, SteerRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.steer import steer
+from codi_core.services.sweeps.stored import stored_sweeps
 from codi_core.settings import Settings
-from codi_core.steering.methods import methods_of, text_of
+from codi_core.steering.flags import methods_of, text_of
 from codi_core.steering.presets import PRESETS
-from codi_core.ui.steer_lens import reached
+from codi_core.store import Store
+from codi_core.ui.steer.lens import reached
+from codi_core.values.sweep import Grid
+from codi_core.values.verdict import points
 from tests.pages.conftest import Open
 from tests.pages.test_inspect_page import words
 
-SMALL = {"eval-n": "12", "means-n": "20", "controls": "0"}
+SMALL = {"n": "12", "means-n": "20", "controls": "0"}
 HIDDEN = "hidden source=difference a=2 b=4 coefficient=1 indices=3"
 
 
@@ -34,7 +40,8 @@ def sent(app: AppTest, name: str) -> list[dict[str, Any]]:
 
 
 def html(app: AppTest) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+    """Without tooltips."""
+    return re.sub(r"</?abbr[^>]*>", "", "\n".join(element.proto.body for element in app.get("html")))
 
 
 def test_three_answers_and_an_effect_are_there_on_arrival(open_page: Open) -> None:
@@ -45,12 +52,18 @@ def test_three_answers_and_an_effect_are_there_on_arrival(open_page: Open) -> No
         assert f"**{title}**" in words(app)
     assert len(sent(app, "ranking")) == 5, "three panes, and the chosen cell twice"
     assert "complete: 12 of 12 questions, 3 of 3 random directions" in words(app)
-    for fact in ("n (effective)", "Fixed / broken", "McNemar", "Gold margin", "percentile"):
-        assert fact in html(app)
-    for pane in ("Baseline", "Steered"):
-        assert f'aria-label="{pane}:' in html(app)
+    for fact in ("fixed", "only in form", "gold margin", "McNemar&#x27;s p", "effective n", "clusters", "too few: a percentile takes 20"):
+        assert fact in html(app), fact
+    for bar in ("Baseline", "Steered", "3 random"):
+        assert f'aria-label="{bar}: ' in html(app), bar
     figure = json.loads(app.get("plotly_chart")[-1].proto.spec)
     assert {trace["name"] for trace in figure["data"]} == {"Baseline", "Random directions", "Steered"}
+
+
+def test_where_nothing_is_added_no_random_direction_stands_beside(open_page: Open) -> None:
+    app = open_page("steer", **{**SMALL, "controls": "3", "steer": "replacement by=zero indices=2 space=z"})
+    assert not app.exception and not app.error
+    assert "complete: 12 of 12 questions" in words(app) and "random directions" not in words(app).split("complete:")[1][:60]
 
 
 def test_the_grids_show_where_the_edit_is_and_what_it_reaches(open_page: Open) -> None:
@@ -62,6 +75,35 @@ def test_the_grids_show_where_the_edit_is_and_what_it_reaches(open_page: Open) -
         assert grid["cells"][-1][4]["edge"] == "site left", "z3 enters index 4 as its embedding"
         assert grid["cells"][0][4]["edge"] == "left"
     assert all(cell["text"] == "·" for row in change["cells"] for cell in row[:4])
+
+
+def test_pairs_are_coloured_by_the_stored_sweep_and_its_coefficients_are_on_the_scale(open_page: Open) -> None:
+    """What the cell says is the table's own number, with the sign that the order of the pair asks for."""
+    small = {**SMALL, "means-n": "100"}
+    app = open_page("steer", **small, model="bundled-steps", steer="kv source=difference a=4 b=2 coefficient=-0.7 indices=3")
+    assert not app.exception and not app.error
+    (grid,) = (grid for grid in sent(app, "heatgrid") if grid["label"].startswith("A by B"))
+    assert grid["label"] == "A by B: Points at α = −0.5, stored sweep: 200 of 'select'"
+    table = next(
+        table for table in stored_sweeps(Store(Settings())) if (table.model_name, table.eval_set.name) == ("bundled-steps", "select")
+    )
+    row = Grid(table, "kv-corrected").rows[2, 4, 3, 0.5]
+    assert grid["cells"][4][2]["text"] == points(row["delta"]), "B − A turned round at −0.5 is A − B at 0.5"
+    assert grid["chosen"] == [2, 4]
+    assert [line[0]["text"] for line in grid["cells"]] == ["", *"······"], "index 0 is no part of the sweep"
+    assert html(app).count('class="tick"') == len(Grid(table, "kv-corrected").coefficients)
+    app = open_page("steer", **small, model="bundled-steps", steer="kv source=difference a=2 b=4 coefficient=1 indices=3 layers=1")
+    assert "‖mean B − mean A‖" in next(grid["label"] for grid in sent(app, "heatgrid") if grid["label"].startswith("A by B"))
+
+
+def test_presenting_leaves_the_setup_out(open_page: Open) -> None:
+    app = open_page("steer", **SMALL, steer=HIDDEN, present="yes")
+    assert not app.exception and not app.error
+    assert not [box for box in app.selectbox if box.key == "steer-preset"]
+    assert app.slider("steer-slider").value == 1.0 and app.button_group("steer-kind").value == "hidden"
+    app.toggle("url-present").set_value(False).run()
+    assert app.selectbox("steer-preset") and app.query_params["present"] == "no"
+    assert app.query_params["steer"] == HIDDEN
 
 
 def test_coefficient_zero_is_the_baseline_bit_for_bit(open_page: Open) -> None:
@@ -95,7 +137,7 @@ def test_a_click_made_before_the_browser_has_followed_undoes_nothing(open_page: 
     pushed = HIDDEN.replace("coefficient=1", "coefficient=-1").replace("a=2", "a=1")
     assert app.query_params["steer"] == pushed
     app.query_params["steer"] = HIDDEN
-    app.button_group("steer-eval-n").set_value("50").run()
+    app.button_group("url-n").set_value("50").run()
     assert app.query_params["steer"] == pushed
     assert app.slider("steer-slider").value == -1.0
 
@@ -152,14 +194,14 @@ def test_an_unreadable_intervention_is_said_and_replaced(open_page: Open, steer:
 
 @pytest.mark.parametrize("name", ["upload-0123456789ab.jsonl", "upload-../../etc/passwd"])
 def test_an_uploaded_file_that_is_gone_is_said_to_be(open_page: Open, name: str) -> None:
-    app = open_page("steer", **{**SMALL, "eval-set": name})
+    app = open_page("steer", **{**SMALL, "set": name})
     assert not app.exception
     assert len(app.error) == 1
     assert "**Steered**" in words(app), "the prompt is still answered"
 
 
 def test_means_and_evaluation_may_not_share_questions(open_page: Open) -> None:
-    shared = {"eval-set": "templates", "means": "templates", "eval-n": "12", "means-n": "0", "controls": "0"}
+    shared = {"set": "templates", "means": "templates", "n": "12", "means-n": "0", "controls": "0"}
     app = open_page("steer", **shared)
     assert "share" in app.error[0].value
     assert "**Steered**" in words(app), "the prompt is still answered"
@@ -171,9 +213,9 @@ def test_means_and_evaluation_may_not_share_questions(open_page: Open) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_sets_everything_it_stands_for(open_page: Open, name: str) -> None:
     app = open_page("steer", **SMALL, steer="kv source=difference a=1 b=5 coefficient=-0.5 indices=4")
-    app.selectbox("steer-preset").select(name).run(timeout=120)
+    app.selectbox("steer-preset").select(name).run(timeout=240)
     assert not app.exception
-    assert not app.error
+    assert all("GSM8k" in error.value for error in app.error), "of a model that is not ours the posts' means come from the hub"
     assert app.query_params["steer"] == text_of([PRESETS[name].make(1, 5, 4, -0.5)])
     assert app.selectbox("steer-preset").value == name
     assert ("optimistic" in words(app)) is PRESETS[name].overlap
@@ -226,7 +268,7 @@ def test_an_answer_nobody_knows_is_neither_right_nor_wrong(open_page: Open) -> N
 
 @pytest.mark.parametrize(
     "params",
-    [{"eval-n": "-5"}, {"eval-n": "999999"}, {"eval-set": "/etc/passwd"}, {"means": "x"}, {"controls": "1e3"}, {"control-seed": "²"}],
+    [{"n": "-5"}, {"n": "999999"}, {"set": "/etc/passwd"}, {"means": "x"}, {"controls": "1e3"}, {"control-seed": "²"}],
 )
 def test_values_the_url_cannot_have_fall_back(open_page: Open, params: dict[str, str]) -> None:
     app = open_page("steer", **{**SMALL, **params})
@@ -267,7 +309,7 @@ def test_what_is_drawn_as_reached_is_exactly_what_changes(workbench: Workbench, 
 
 @pytest.mark.parametrize(("asked", "shown"), [("tuned:all", "tuned:all"), ("tuned:none", "logit"), ("../x", "logit")])
 def test_the_grids_are_read_with_the_lens_of_the_url(open_page: Open, asked: str, shown: str) -> None:
-    app = open_page("steer", **SMALL, model="bundled-steps", **{"steer-lens": asked})
+    app = open_page("steer", **SMALL, model="bundled-steps", lens=asked)
     assert not app.exception
     assert not app.error
     labels = [grid["label"] for grid in sent(app, "heatgrid")]
@@ -275,3 +317,15 @@ def test_the_grids_are_read_with_the_lens_of_the_url(open_page: Open, asked: str
         f"{pane}: {shown} lens" for pane in ("Baseline", "Steered", "Difference")
     ]
     assert ("--lens tuned:all" in app.code[0].value) == (shown != "logit")
+
+
+def test_ones_own_answer_is_scored(open_page: Open) -> None:
+    own = {"model": "bundled-steps", "prompt": "A shop has 12 lamps. Then 5 more lamps arrive. How many lamps are there?"}
+    small = {"n": "12", "means-n": "100", "controls": "0"}
+    app = open_page("steer", **own, **small)
+    assert any("P(gold) unknown" in caption.value for caption in app.caption)
+    app = open_page("steer", **own, **small, gold="17")
+    assert not app.exception and not app.error
+    scores = [caption.value for caption in app.caption if caption.value.startswith("P(gold) ")]
+    assert len(scores) == 3 and not any("unknown" in score for score in scores)
+    assert any("--gold 17" in code.value for code in app.code)

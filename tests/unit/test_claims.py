@@ -1,213 +1,162 @@
-"""Verdicts on made-up tables: every kind of claim, every verdict, and nothing that is not computed."""
+"""Claims on made-up sweeps: every verdict of every row comes out, and nothing that is not computed."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import Any
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from codi_core.services.claims import (
-    CLAIMS,
-    COMBINATIONS,
-    HELPFUL,
-    METHODS,
-    RULES,
-    SETTINGS,
-    Evidence,
-    Family,
-    Finding,
-    Kind,
-    findings_of,
-)
-from codi_core.services.matched import confirmations, factorial
+from codi_core.services.sweeps.claims import COMBINATIONS, KINDS, POST_CLAIMS, SETTINGS, Claim, Evidence, Finding, Ruling, findings_of
+from codi_core.services.sweeps.claims.best import BEST
+from codi_core.services.sweeps.claims.cells import CELLS
+from codi_core.services.sweeps.claims.like_random import LIKE_RANDOM
+from codi_core.services.sweeps.claims.never import NEVER
 from codi_core.sweeps.presets import SWEEPS
-from codi_core.sweeps.spec import Cell
-from codi_core.types import EvalSetSpec
-from tests import sweep_tables
-from tests.sweep_tables import Change
+from tests.planted_claims import FEW, NEARLY_ALL_RIGHT, OWN, PLANTED, everywhere, hidden, kv, on_cell, on_one, on_pairs
 
-QUESTIONS = 300
-CLAIMED = {(a, b, c) for c, pairs in HELPFUL.items() for a, b in pairs}
-SMALL = {"randoms": 6, "shuffled": 2, "indices": (4, 5)}
-VERDICTS = {"reproduced", "not reproduced", "reversed", "not testable"}
+RULINGS: tuple[Ruling, ...] = get_args(Ruling)
 
 
-def evidence(preset: str, change: Change = lambda cell: 0.0, base: float = 0.6, **axes: Any) -> Evidence:
-    """A table whose accuracies differ by ``change``, and answers that are right in these shares."""
-    table = sweep_tables.table(sweep_tables.spec(preset, QUESTIONS, **{**SMALL, **axes}), change, base=base)
-    rng = np.random.default_rng(0)
-    luck = rng.random(QUESTIONS)  # the same questions are easy under every condition
-    correct = luck[:, None] < table.cells["accuracy"].to_numpy()
-    return Evidence(table, correct, (np.arange(QUESTIONS) // 3, np.arange(QUESTIONS)))
+def finding(claim: Claim, own: Evidence | None) -> Finding:
+    (found,) = findings_of({claim.family: own}, "bundled", "templates", claims=[claim])
+    return found
 
 
-def findings(kv: Evidence | None = None, hidden: Evidence | None = None) -> list[Finding]:
-    found: dict[Family, Evidence | None] = {"kv": kv, "hidden": hidden}
-    return findings_of(found, "bundled", "templates", "post")
+def among_all(claim: Claim, own: Evidence) -> Finding:
+    """With p adjusted over all claims."""
+    return next(each for each in findings_of({claim.family: own}, "bundled", "templates") if each.claim == claim)
 
 
-def of_kind(kind: Kind, found: list[Finding]) -> list[Finding]:
-    return [finding for finding in found if finding.claim.kind == kind]
+# Every row
 
 
-def claimed(cell: Cell) -> bool:
-    return cell.index == 5 and (cell.a, cell.b, cell.coefficient) in CLAIMED
+@pytest.mark.parametrize("claim", POST_CLAIMS, ids=lambda claim: claim.sentence)
+def test_a_row_brings_all_its_words(claim: Claim) -> None:
+    assert claim.sentence and claim.source and claim.title
+    assert all(vars(claim.rule).values())
+    assert type(claim) in KINDS
+    assert [each.sentence for each in POST_CLAIMS].count(claim.sentence) == 1
 
 
-def test_every_claim_has_a_verdict_whatever_is_stored() -> None:
-    for found in (findings(), findings(evidence("post-kv")), findings(evidence("post-kv"), evidence("post-hidden", indices=(1, 5)))):
-        assert [finding.claim for finding in found] == list(CLAIMS)
-        for finding in found:
-            assert finding.verdict in VERDICTS
-            assert finding.why
-            assert (finding.verdict == "not testable") == bool(finding.needed)
+@pytest.mark.parametrize("ruling", RULINGS)
+@pytest.mark.parametrize("claim", POST_CLAIMS, ids=lambda claim: claim.sentence)
+def test_every_verdict_comes_out(claim: Claim, ruling: Ruling) -> None:
+    found = finding(claim, PLANTED[type(claim)][ruling](claim))
+    assert (found.verdict, bool(found.why)) == (ruling, True), found.why
+    assert (ruling == "not testable") == bool(found.needed)
+    if ruling in ("reproduced", "reversed"):
+        test = found.test()
+        assert test is not None and test.low <= test.effect <= test.high
 
 
-def test_every_kind_has_its_rules() -> None:
-    assert set(RULES) == set(METHODS) == {claim.kind for claim in CLAIMS}
+@pytest.mark.parametrize("claim", POST_CLAIMS, ids=lambda claim: claim.sentence)
+def test_nothing_stored_is_not_testable(claim: Claim) -> None:
+    found = finding(claim, None)
+    assert (found.verdict, found.tests) == ("not testable", {})
 
 
 @pytest.mark.parametrize("setting", list(SETTINGS))
 def test_what_is_missing_is_named_by_the_command_that_makes_it(setting: str) -> None:
-    for finding in findings_of({}, "a model", "templates", setting):
-        words = shlex.split(finding.needed)
+    for found in findings_of({}, "a model", "templates", setting):
+        words = shlex.split(found.needed)
         assert words[:4] == ["python", "-m", "codi_core", "sweep"]
         assert words[words.index("--model") + 1] == "a model"
-        assert words[words.index("--preset") + 1] == SETTINGS[setting][finding.claim.family]
+        assert words[words.index("--preset") + 1] == SETTINGS[setting][found.claim.family]
         assert words[words.index("--preset") + 1] in SWEEPS
 
 
-@pytest.mark.parametrize(("points", "verdict"), [(0.08, "reproduced"), (0.0, "not reproduced"), (-0.08, "reversed")])
-def test_a_cell_that_beats_its_baseline(points: float, verdict: str) -> None:
-    found = of_kind("beats", findings(evidence("post-kv", lambda cell: points * claimed(cell))))
-    assert {finding.verdict for finding in found} == {verdict}
-    for finding in found:
-        code, standard = finding.test(), finding.test(against="all")
-        assert code is not None
-        assert standard is not None
-        assert code.low <= code.effect <= code.high
+def test_adjusting_covers_all_claims_with_a_p_of_their_own() -> None:
+    found = findings_of({"kv": kv(), "hidden": hidden(**FEW)}, "bundled", "templates")
+    for view in COMBINATIONS:
+        tests = [each.tests[view] for each in found if view in each.tests and each.claim.in_family]
+        smallest = min(test.p for test in tests)
+        assert min(test.adjusted for test in tests) == pytest.approx(min(1, len(tests) * smallest))
+        assert {test.over for test in tests} == {f"{len(tests)} claims"}
+
+
+def test_against_all_passes_is_another_baseline_and_the_other_reading_the_other_sign() -> None:
+    own = kv(lambda cell: 0.1 * np.sign(cell.coefficient), **OWN)
+    for claim in CELLS:
+        found = finding(claim, own)
+        code, standard, text = found.test("B-A"), found.test(against="all"), found.test("A-B")
+        assert code is not None and standard is not None and text is not None
         assert standard.effect == pytest.approx(code.effect - 0.1), "stopped at 5 of 6 passes: 0.5 instead of 0.6"
-        assert (code.adjusted >= code.p) == (code.p <= 1)
-
-
-def test_the_other_reading_is_the_other_sign() -> None:
-    own = evidence("post-kv", lambda cell: 0.1 * np.sign(cell.coefficient) * (cell.index == 5))
-    for finding in of_kind("beats", findings(own)):
-        code, text = finding.test("B-A"), finding.test("A-B")
-        assert code is not None
-        assert text is not None
-        assert code.place != text.place
+        assert code.cell_id != text.cell_id
         assert {code.verdict, text.verdict} == {"reproduced", "reversed"}
 
 
-def test_no_better_than_random_directions_is_not_reproduced() -> None:
-    own = evidence("post-kv", lambda cell: 0.08 * claimed(cell))
-    own.table.cells["percentile"] = own.table.cells["percentile"].where(own.table.cells["role"] != "cell", 80.0)
-    found = of_kind("beats", findings(own))
-    assert {finding.verdict for finding in found} == {"not reproduced"}
-    assert all("random directions do as much" in finding.why for finding in found)
+# What a verdict must not do
 
 
-@pytest.mark.parametrize(
-    ("axes", "base", "why"),
-    [
-        ({"indices": (3, 4)}, 0.6, "no A1−B2 at index 5"),
-        ({"randoms": 0, "shuffled": 0}, 0.6, "No random directions"),
-        ({}, 1.19, "questions are wrong unsteered"),
-    ],
-)
-def test_a_cell_that_cannot_be_tested(axes: dict[str, Any], base: float, why: str) -> None:
-    for finding in of_kind("beats", findings(evidence("post-kv", base=base, **axes))):
-        assert finding.verdict == "not testable"
-        if "A1−B2" in finding.claim.text or "A1" not in why:
-            assert why in finding.why
+def test_a_cell_is_judged_by_directions_of_its_own_length_only() -> None:
+    claim = CELLS[0]
+    others = kv(on_cell(claim, 0.12), random=lambda cell: 0.3 * ((cell.a, cell.b) != (claim.a, claim.b)), **OWN)
+    assert finding(claim, others).verdict == "reproduced", "longer pushes of other pairs say nothing of this one"
+    own = finding(claim, kv(on_cell(claim, 0.12), random=lambda cell: 0.3 * ((cell.a, cell.b) == (claim.a, claim.b)), **OWN))
+    assert own.verdict == "not reproduced"
+    assert "20 of 20 random directions rise as far" in own.why
+    few = finding(claim, kv(on_cell(claim, 0.12)))
+    assert (few.verdict, few.test().percentile) == ("not testable", None)  # type: ignore[union-attr]
+    assert "band was not measured" in few.why
 
 
-@pytest.mark.parametrize(("points", "verdict"), [(0.15, "reproduced"), (0.0, "not reproduced"), (-0.15, "reversed")])
-def test_the_best_sources(points: float, verdict: str) -> None:
-    def change(cell: Cell) -> float:
-        return points * ((cell.a == 2 and cell.coefficient > 0) or (cell.b == 6 and cell.coefficient < 0))
-
-    found = of_kind("best", findings(evidence("post-kv", change)))
-    assert [finding.verdict for finding in found] == [verdict] * 2
+def test_an_effect_that_correction_takes_away_is_not_called_no_difference() -> None:
+    own = kv(on_cell(CELLS[0], 0.0045))
+    test = among_all(CELLS[0], own).test()
+    assert test is not None and test.p < 0.05 <= test.adjusted and test.low > 0
+    assert "not after correction for 19 claims" in test.why and "No difference" not in test.why
 
 
-@pytest.mark.parametrize(
-    ("at_size", "verdict"),
-    [
-        ({0.5: 0.0, 1: -0.1, 2: -0.2, 5: -0.4}, "reproduced"),
-        ({0.5: 0.0, 1: -0.3, 2: -0.2, 5: -0.4}, "not reproduced"),
-        ({0.5: 0.0, 1: 0.0, 2: 0.0, 5: 0.0}, "not reproduced"),
-        ({0.5: -0.4, 1: -0.2, 2: -0.1, 5: 0.0}, "reversed"),
-    ],
-)
-def test_accuracy_falls(at_size: dict[float, float], verdict: str) -> None:
-    (finding,) = of_kind("falls", findings(evidence("post-kv", lambda cell: at_size[abs(cell.coefficient)])))
-    assert finding.verdict == verdict
+def test_too_few_wrong_questions_for_the_correction_are_counted() -> None:
+    found = among_all(CELLS[0], kv(base=NEARLY_ALL_RIGHT))
+    assert "of 300 questions are wrong unsteered" in found.why and "over 19 claims" in found.why
+    eight = among_all(CELLS[0], kv(base=1.168))  # 2 / 2 ** 8 = .008, and 19 claims
+    assert eight.verdict == "not testable", eight.why
 
 
-@pytest.mark.parametrize(
-    ("plus", "minus", "verdict"),
-    [(0.1, -0.1, "reproduced"), (0.1, 0.002, "not reproduced"), (0.1, 0.1, "reversed"), (0.0, 0.0, "not testable")],
-)
-def test_both_signs(plus: float, minus: float, verdict: str) -> None:
-    def change(cell: Cell) -> float:
-        return (plus if cell.coefficient > 0 else minus) * ((cell.a, cell.b) == (2, 4))
-
-    own = sweep_tables.table(sweep_tables.spec("post-kv", QUESTIONS, **SMALL), change, noise=0.002)
-    (finding,) = of_kind("one sign", findings(replace(evidence("post-kv"), table=own)))
-    assert finding.verdict == verdict
+@pytest.mark.parametrize("claim", BEST, ids=lambda claim: claim.sentence)
+def test_least_harmful_is_not_best(claim: Claim) -> None:
+    named = on_pairs(claim, 0.2)  # type: ignore[arg-type]
+    found = finding(claim, kv(lambda cell: named(cell) - 0.3))
+    assert found.verdict == "not reproduced"
+    assert "not than the baseline" in found.why and "−10." in found.why
 
 
-@pytest.mark.parametrize(
-    ("points", "percentile", "verdict"), [(0.0, 50, "reproduced"), (0.1, 100, "reversed"), (0.1, 80, "not reproduced")]
-)
-def test_never_beats_the_baseline(points: float, percentile: float, verdict: str) -> None:
-    hidden = evidence("post-hidden", lambda cell: points * ((cell.a, cell.b, cell.index) == (3, 4, 4)))
-    cells = hidden.table.cells
-    cells["percentile"] = cells["percentile"].where(cells["role"] != "cell", percentile)
-    (finding,) = of_kind("never", findings(None, hidden))
-    assert finding.verdict == verdict
+@pytest.mark.parametrize("claim", BEST, ids=lambda claim: claim.sentence)
+def test_best_under_both_signs_is_not_best_under_one(claim: Claim) -> None:
+    pairs = claim.pairs  # type: ignore[attr-defined]
+    found = finding(claim, kv(lambda cell: 0.15 * ((cell.a, cell.b) in pairs)))
+    assert found.verdict == "not reproduced"
+    assert "opposite sign, too" in found.why
 
 
-@pytest.mark.parametrize(("points", "verdict"), [(0.0, "reproduced"), (0.05, "not reproduced"), (-0.25, "reversed")])
-def test_ends_like_random(points: float, verdict: str) -> None:
-    hidden = evidence("post-hidden", lambda cell: points * (abs(cell.coefficient) == 5))
-    (finding,) = of_kind("like random", findings(None, hidden))
-    assert finding.verdict == verdict
+def test_never_better_where_nothing_could_be_is_not_testable() -> None:
+    found = finding(NEVER[0], hidden(everywhere(-0.1), base=1.19, **FEW))
+    assert found.verdict == "not testable"
+    assert "wrong unsteered" in found.why
 
 
-def test_adjusting_covers_all_claims_with_a_p_of_their_own() -> None:
-    found = findings(evidence("post-kv"), evidence("post-hidden"))
-    for key in COMBINATIONS:
-        tests = [finding.tests[key] for finding in found if key in finding.tests and finding.claim.kind in ("beats", "best", "falls")]
-        smallest = min(test.p for test in tests)
-        assert min(test.adjusted for test in tests) == pytest.approx(min(1, len(tests) * smallest))
+def test_one_cell_that_stands_out_is_not_like_random() -> None:
+    found = finding(LIKE_RANDOM[0], hidden(on_one(0.45)))
+    test = found.test()
+    assert test is not None and test.percentile == 100 and test.effect > 0.35
+    assert found.verdict == "not reproduced" and "1 cell does not end" in found.why
 
 
-def test_the_factorial_compares_with_the_experiment_of_the_posts() -> None:
-    own = evidence("factorial", lambda cell: 0.1 * cell.variant.startswith("kv-stop"), indices=(5,))
-    found = {factor.variant: factor for factor in factorial(own)}
-    assert found["kv-stop"].apart == found["kv-stop"].apart_low == found["kv-stop"].apart_high == 0
-    assert found["kv-stop"].effect == pytest.approx(0.1, abs=0.03)
-    assert found["kv-continue"].apart == pytest.approx(-0.1, abs=0.03)
-    assert found["kv-continue"].apart_high < 0
-    assert (found["h-on-z-stop"].space, found["h-on-z-stop"].then) == ("h-on-z", "stop")
+def test_unlike_signs_do_not_cancel() -> None:
+    found = finding(LIKE_RANDOM[0], hidden(lambda cell: 0.12 * (-1) ** (cell.a + cell.b)))
+    assert found.verdict == "reversed"
 
 
-def test_what_was_selected_is_found_again_where_it_is_confirmed() -> None:
-    cells = (("kv-as-in-the-post", 2, 4, 5, 0.5), ("kv-as-in-the-post", 1, 2, 5, 0.5))
-    select = sweep_tables.table(sweep_tables.spec("post-kv", **SMALL), lambda cell: 0.05)
-    confirm = sweep_tables.table(sweep_tables.spec("post-kv", **SMALL, only=cells), lambda cell: 0.05 * (cell.a == 2))
-    select, confirm = (
-        replace(table, eval_set=EvalSetSpec(name, 1000, 0, "")) for table, name in ((select, "select"), (confirm, "confirm"))
-    )
-    found = {(each.row["a"], each.row["b"]): each for each in confirmations([confirm, select])}
-    assert found[2, 4].held
-    assert not found[1, 2].held
-    assert found[1, 2].selected is not None
-    assert found[1, 2].selected["delta"] == pytest.approx(0.05, abs=0.03)
-    assert confirmations([confirm])[0].selected is None
+def test_cells_without_a_band_leave_the_claim_open() -> None:
+    def without(own: Evidence) -> Evidence:
+        bands = own.table.bands
+        return replace(own, table=replace(own.table, bands=bands[(bands["a"] != 1) | (bands["b"] != 2)]))
+
+    found = finding(LIKE_RANDOM[0], without(hidden()))
+    assert found.verdict == "not testable" and "about all 30 cells" in found.why and "for 28 of them" in found.why
+    assert found.needed.endswith("--n 300 --bands-at 5"), "the command that measures them, on the same questions"
+    assert finding(LIKE_RANDOM[0], without(hidden(on_one(0.45)))).verdict == "not reproduced", "one that stands out is enough"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -11,15 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import wcwidth
 
 from codi_core import cli
+from codi_core.cli.session import fitted
 from codi_core.settings import ROOT
-from codi_core.store import code_version
+from codi_core.version import code_version
 from tests.checkpoints import FIXTURES
 
 FIXTURE = FIXTURES / "llama-cywinski"
 MODEL = ["--model", str(FIXTURE / "checkpoint"), "--base", str(FIXTURE / "base"), "--lora-alpha", "2"]
-COMMANDS = ["info", "selfcheck", "rollout", "lens", "eval", "detect", "ablate", "geometry", "train", "train-lens"]
+COMMANDS = next(action.choices for action in cli.make_parser()._actions if isinstance(action.choices, dict))
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +51,32 @@ def test_help_is_instant() -> None:
     heavy = "torch", "transformers", "pandas", "scipy"
     code = f"import sys, codi_core.cli as c; c.make_parser(); sys.exit(any(module in sys.modules for module in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300), "xxx: File name too long."),
+        (OSError(errno.ENOSPC, "No space left on device"), "the system: No space left on device. Free some space"),
+        (MemoryError(), "there is not enough memory"),
+        (ImportError("libtorch.so: failed to map segment"), "failed to map segment"),
+    ],
+)
+def test_what_the_machine_does_not_give_is_one_line(
+    error: Exception, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("codi_core.services.selfcheck.selfcheck", fails)
+    assert cli.main(["selfcheck", *MODEL]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
+
+
+def test_a_model_name_that_is_too_long_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["info", "--model", "x" * 5000]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -127,7 +156,7 @@ def test_eval_as_json_and_as_text(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_selfcheck_passes(capsys: pytest.CaptureFixture[str]) -> None:
     found = run_json(capsys, "selfcheck", *MODEL)
-    assert found["passed"] and len(found["checks"]) == 4
+    assert found["passed"] and len(found["checks"]) == 8
     assert cli.main(["selfcheck", *MODEL]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "PASS"
 
@@ -149,6 +178,25 @@ def test_detect_is_a_table_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["aligned"][1]["found"]["value"] == [None] * 10
     assert cli.main(argv) == 0
     assert found["key"] in capsys.readouterr().out
+
+
+def test_verify_makes_a_passport_that_info_then_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.jsonl").write_text("\n".join(json.dumps({"question": f"What is {n} + 1?", "answer": n + 1}) for n in range(4)))
+    model = [MODEL[1], *MODEL[2:]]
+    made = run_json(capsys, "verify", *model, "--eval-set", str(tmp_path / "own.jsonl"), "--passes", "2")
+    assert made["sound"] and made["standing"] == "no published value" and made["accuracy"]["n"] == 4
+    assert made["ledger"] and made["versions"]["code"] and made["spec"]["passes"] == 2
+    assert run_json(capsys, "info", *MODEL)["passport"]["key"] == made["key"]
+    assert cli.main(["verify", *model, "--eval-set", str(tmp_path / "own.jsonl"), "--passes", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "PASS  8 of 8 prompts as the oracle" in out and made["key"] in out
+
+
+@pytest.mark.parametrize(("text", "columns"), [("привет", 9), ("日本語のトークン", 9), ("a\nb\x1d", 9), (" the", 9), ("ok\u200b", 12)])
+def test_tokens_of_any_script_are_printed_in_their_columns(text: str, columns: int) -> None:
+    shown = fitted(text, columns)
+    assert wcwidth.wcswidth(shown) == columns and shown.isprintable()
+    assert not text.isprintable() or shown.rstrip()[:3] == text[:3]
 
 
 def test_info_names_code_model_and_device(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,6 +238,8 @@ def test_training_again_resumes_what_is_there(trained: Path, capsys: pytest.Capt
         (["info", *MODEL, "--lora-alpha", "-1"], "LoRA alpha is -1.0"),
         (["lens", *MODEL, "--prompt", " "], "The prompt is empty"),
         (["lens", *MODEL, "--prompt", "Add.", "--lens", "magic"], "Unknown lens 'magic'"),
+        (["lens", *MODEL, "--prompt", "Add.", "--lens", "logit:all"], "has no variants"),
+        (["lens", *MODEL, "--prompt", "Add.", "--track", "id:999999999"], "vocabulary"),
         (["detect", *MODEL, "--n", "3", "--passes", "0", "--depth", "9", "--json"], "Depth 9 does not exist"),
         (["train", "--preset", "giant"], "Unknown preset 'giant'"),
         (["train-lens", *MODEL, "--indices", "9"], "names no indices"),
@@ -217,7 +267,7 @@ def test_ctrl_c_leaves_quietly_and_ends_the_worker(capsys: pytest.CaptureFixture
 
         return show
 
-    monkeypatch.setattr(cli.answering, "progress", interrupted)
+    monkeypatch.setattr(cli.evals, "progress", interrupted)
     before = threading.active_count()
     assert cli.main(["eval", *MODEL, "--n", "5", "--passes", "1"]) == 130
     assert "Stopped." in capsys.readouterr().err
@@ -230,5 +280,6 @@ def test_progress_off_a_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFi
     assert show is not None
     for done in range(1, 101):
         show(done, 100)
-    assert capsys.readouterr().err == "eval: 100 of 100, 0 s\n"
+    lines = capsys.readouterr().err.split("\n")
+    assert [line.strip() for line in lines if line.strip()] == ["eval: 0 of 100, 00:00", "eval: 100 of 100, 00:00"]
     assert cli.session.progress(cli.make_parser().parse_args(["eval", "--json"]), "eval") is None

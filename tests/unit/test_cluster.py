@@ -12,8 +12,8 @@ import pytest
 
 from codi_core.backend.cluster import REQUIREMENTS, Cluster, load_ray
 from codi_core.errors import SettingsError
-from codi_core.services.remote import open_workbench
-from codi_core.services.workbench import Workbench
+from codi_core.services.shared.remote import open_workbench
+from codi_core.services.shared.workbench import Workbench
 from codi_core.settings import ROOT, Settings
 
 
@@ -27,7 +27,7 @@ def test_without_ray_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch
 def test_the_local_backend_knows_no_ray(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     bench = open_workbench(settings)
-    assert isinstance(bench, Workbench) and bench.seat("anyone") is bench
+    assert isinstance(bench, Workbench) and bench.session("anyone") is bench
     assert bench.call(lambda own, text: (own, text), "value") == (bench, "value")
     bench.close()
 

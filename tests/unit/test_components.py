@@ -9,11 +9,12 @@ from codi_core.errors import InputError
 from codi_core.evaluation.components import (
     cosines,
     half_agreement,
-    principal_components,
     retained,
     shuffled_shares,
     variance_shares,
 )
+from codi_core.steering.components import principal_components
+from codi_core.steering.vectors import Component
 
 RNG = np.random.default_rng(0)
 
@@ -35,10 +36,8 @@ def test_components_are_those_of_a_singular_value_decomposition(shape: tuple[int
 
 
 def test_a_component_points_where_steering_would_push() -> None:
-    from codi_core.steering.vectors import Component
-
     rows = planted(80, 12, 3).astype(np.float32)
-    _, directions = principal_components(rows)
+    _, directions = principal_components(rows, 12)
     for rank in (1, 2, 3):
         pushed = Component(rank)._component(rows)
         np.testing.assert_allclose(pushed / np.linalg.norm(pushed), directions[rank - 1], atol=1e-5)
@@ -48,7 +47,7 @@ def test_a_component_points_where_steering_would_push() -> None:
 @pytest.mark.parametrize("shape", [(300, 20), (40, 90)])
 def test_parallel_analysis_keeps_what_was_planted(planted_directions: int, shape: tuple[int, int]) -> None:
     rows = planted(*shape, planted_directions) if planted_directions else RNG.standard_normal(shape)
-    shares, _ = principal_components(rows)
+    shares, _ = principal_components(rows, 12)
     null = shuffled_shares(rows, len(shares))
     assert null.shape == (20, len(shares))
     assert retained(shares, null) == planted_directions
@@ -57,7 +56,7 @@ def test_parallel_analysis_keeps_what_was_planted(planted_directions: int, shape
 def test_columns_of_unequal_spread_are_no_components() -> None:
     """Shuffling keeps the spread of each coordinate: an uneven one alone is not taken for structure."""
     rows = RNG.standard_normal((400, 15)) * np.linspace(1, 6, 15)
-    shares, _ = principal_components(rows)
+    shares, _ = principal_components(rows, 12)
     assert retained(shares, shuffled_shares(rows, len(shares))) == 0
 
 
@@ -86,4 +85,4 @@ def test_cosines_of_nothing_are_unknown() -> None:
 
 def test_latents_that_do_not_vary_are_refused() -> None:
     with pytest.raises(InputError, match="all equal"):
-        principal_components(np.ones((8, 3)))
+        principal_components(np.ones((8, 3)), 2)

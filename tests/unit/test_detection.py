@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from codi_core.evaluation.detection import aligned_detection, detection_map, mean_entropy, mean_probability, token_set
-from codi_core.types import DetectionSpec, EvalSetSpec, LensReadings, ModelSpec, Question, RolloutConfig
+from codi_core.evaluation.detection import (
+    aligned_detection,
+    aligned_hits,
+    detection_contrast,
+    detection_map,
+    entropies_of,
+    mean_entropy,
+    mean_probability,
+    probabilities_of,
+    set_hits,
+    token_set,
+    value_hits,
+)
+from codi_core.figures.contrast import contrast_panel, contrast_sentence, contrast_table
+from codi_core.values.lens import DetectionSpec, LensReadings
+from codi_core.values.model import ModelSpec, RolloutConfig
+from codi_core.values.questions import EvalSetSpec, Question
 
 SPEC = DetectionSpec(ModelSpec("m", "0", "float32", "paper", "none"), "logit", "", EvalSetSpec("s", 0, 0, ""), RolloutConfig(1))
 N, INDICES, DEPTHS, K = 60, 2, 3, 4
@@ -99,3 +115,59 @@ def test_aligned_steps_stand_one_index_later_and_the_last_one_is_the_answer(read
     assert aligned_detection(shown, 1, depth=0)[0].value.tolist() == [0, 0, 0, 0]
     assert aligned_detection(shown, 3)[0].n == 0  # nobody has three steps
     assert aligned_detection(replace(shown, top_ids=top[:, :2]), 1)[0].n == 0  # too few passes
+
+
+def test_a_model_is_told_from_a_control_that_lacks_the_value_in_that_cell_alone(readings: LensReadings) -> None:
+    blind = replace(readings, top_ids=np.where(np.arange(K) == 1, 999, readings.top_ids))
+    found = detection_contrast(readings, blind, partial(value_hits, target="answer"), k=3)
+    assert found.difference.value[1, 2] == 1 and found.difference.low[1, 2] > 0
+    assert np.argwhere(found.stands_out).tolist() == [[1, 2]]
+    sentence = contrast_sentence("answer in the top 3", found, share=True)
+    assert "in 1 of 6 cells, less in 0" in sentence and "+100.0 points" in sentence and f"n = {N}" in sentence
+    panel = contrast_panel("answer in the top 3", found, share=True)
+    assert [cell.mark for row in panel.cells for cell in row].count("∗") == 1 and panel.cells[1][2].text == "+100"
+    assert len(contrast_table(found)) == 6
+    other = detection_contrast(blind, readings, partial(value_hits, target="answer"), k=3)
+    np.testing.assert_array_equal(other.difference.value, -found.difference.value)
+    np.testing.assert_array_equal(other.difference.low, -found.difference.high)
+
+
+def test_a_model_is_not_told_from_itself_whatever_is_asked(readings: LensReadings) -> None:
+    asked = [
+        (partial(value_hits, target="step 1"), 2),
+        (partial(set_hits, ids=[999]), 1),
+        (entropies_of, None),
+        (partial(probabilities_of, target="answer", subset="wrong"), None),
+    ]
+    for question, k in asked:
+        found = detection_contrast(readings, readings, question, k)
+        for part in (found.difference.value, found.difference.low, found.difference.high):
+            np.testing.assert_array_equal(part, 0)
+        assert (found.adjusted == 1).all()
+
+
+def test_two_noises_are_rarely_told_apart(readings: LensReadings) -> None:
+    """p is for the whole map: one map in twenty, at most, has any cell that stands out."""
+    draw = np.random.default_rng(5)
+    maps = [[replace(readings, entropy=draw.normal(size=readings.entropy.shape).astype(np.float32)) for _ in range(2)] for _ in range(30)]
+    assert sum(detection_contrast(*both, entropies_of).stands_out.any() for both in maps) <= 4
+
+
+def test_a_contrast_is_of_the_questions_both_have_read(readings: LensReadings) -> None:
+    half = replace(
+        readings,
+        questions=readings.questions[:30],
+        **{name: getattr(readings, name)[:30] for name in ("values", "token_ids", "top_ids", "entropy", "prob", "correct")},
+    )
+    assert detection_contrast(readings, half, entropies_of).difference.n == 30
+    none = detection_contrast(readings, replace(half, token_ids=np.full_like(half.token_ids, -1)), partial(value_hits, target="answer"), 1)
+    assert none.difference.n == 0 and np.isnan(none.adjusted).all() and "No question" in contrast_sentence("it", none, share=True)
+
+
+def test_aligned_hits_are_those_of_the_aligned_detection(readings: LensReadings) -> None:
+    questions = tuple(replace(question, steps=(1.0,)) for question in readings.questions)
+    asked = replace(readings, questions=questions, top_ids=np.concatenate([readings.top_ids[:, :1], readings.top_ids], axis=1))
+    rows, hits = aligned_hits(asked, 1)
+    assert len(rows) == N
+    np.testing.assert_allclose(hits.mean(0), aligned_detection(asked, 1)[0].value)
+    assert hits.mean(0).tolist() == [0, 1, 1, 1]

@@ -9,7 +9,8 @@ from codi_core.figures.lens import MEASURES, Measure, heatmap, lens_table, measu
 from codi_core.figures.paint import COLOUR_BY, ColourBy, difference, luminance, paint, ramp
 from codi_core.figures.panels import difference_panel, mark, marks_legend, token_panel
 from codi_core.figures.text import glyphs, number, percent, short
-from codi_core.types import LensGrid, TrackedToken
+from codi_core.figures.token_lines import spread, token_lines
+from codi_core.values.lens import LensGrid, TrackedToken
 
 INDICES, DEPTHS, K = 3, 4, 5
 TOKEN = TrackedToken("24", (7, 9), ("24", " 24"), "")
@@ -126,6 +127,23 @@ def test_trajectories_draw_every_line_and_the_chosen_ones_last(grid: LensGrid, m
     assert np.allclose(over_depth.y, values[1])
     assert over_index.name == "layer 2"
     assert np.allclose(over_index.y, values[:, 2])
+
+
+def test_every_tracked_token_is_a_line_with_its_name_at_the_end(grid: LensGrid) -> None:
+    other = TrackedToken("x", (int(grid.tracked_ids[-1]),), ("x",), "")
+    series = {"24": measured(grid, "Rank", TOKEN), "<b>": measured(grid, "Rank", other)}
+    figure = token_lines(series, "Rank", index=1, depth=2)
+    assert [trace.name for trace in figure.data] == ["24", "24", "<b>", "<b>"]
+    assert np.allclose(figure.data[0].y, series["24"][1]) and np.allclose(figure.data[3].y, series["<b>"][:, 2])
+    assert [note.text for note in figure.layout.annotations[-2:]] == ["24", "&lt;b&gt;"]
+
+
+@pytest.mark.parametrize("heights", [[0.0, 0.0, 0.0], [1.0, 0.99, 0.5], [0.2, 0.9], [0.5] * 40])
+def test_names_at_the_ends_keep_their_order_and_do_not_overlap(heights: list[float]) -> None:
+    placed = spread(heights, 0.075)
+    assert list(np.argsort(placed, kind="stable")) == list(np.argsort(heights, kind="stable"))
+    assert np.diff(sorted(placed)).min() >= min(0.075, 1 / (len(heights) - 1)) - 1e-9
+    assert min(placed) >= -1e-9 and max(placed) <= 1 + 1e-9
 
 
 def test_the_table_holds_everything(grid: LensGrid) -> None:

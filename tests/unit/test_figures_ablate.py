@@ -8,35 +8,15 @@ import numpy as np
 import pytest
 
 from codi_core.figures import geometry as geometry_figures
-from codi_core.figures.ablate import (
-    ablation_lines,
-    ablation_panel,
-    ablation_table,
-    answers_of,
-    draws_table,
-    importance_bars,
-    importance_table,
-    pass_curve,
-    pass_table,
-    standing_out,
-)
-from codi_core.types import (
-    AblationMap,
-    AblationSite,
-    CellMeans,
-    Estimate,
-    EvalSetSpec,
-    LatentGeometry,
-    LatentImportance,
-    MeansSpec,
-    PairedComparison,
-    PassCurve,
-    PassPoint,
-    PromptImportance,
-    Question,
-    Share,
-    SteeringEffect,
-)
+from codi_core.figures.ablate import ablation_lines, ablation_panel, ablation_table, pass_curve, pass_table, standing_out
+from codi_core.figures.importance import answers_of, draws_table, importance_bars, importance_table
+from codi_core.values.evals import SteeringEffect
+from codi_core.values.latents import AblationMap, AblationSite, LatentGeometry, LatentImportance, PassCurve, PassPoint, PromptImportance
+from codi_core.values.outcomes import OnlyForm, Outcomes
+from codi_core.values.questions import EvalSetSpec, Question
+from codi_core.values.stats import Estimate, Estimates, PairedComparison, Share
+from codi_core.values.vectors import MeansSpec
+from codi_core.values.verdict import Band, Verdict
 
 SET = EvalSetSpec("bundled", 40, 0, "d")
 NULL = PairedComparison(40, 35.0, 0.5, 0.5, 0.0, -0.05, 0.05, 3, 3, 1.0, 1.0)
@@ -56,11 +36,14 @@ def effect(delta: float, p: float) -> SteeringEffect:
         p_gold=Estimate(delta, delta - 0.02, delta + 0.02),
         changed=10,
         transitions={},
+        baseline_outcomes=Outcomes(20, 20),
+        steered_outcomes=Outcomes(18, 20, 2),
+        only_form=OnlyForm(1, 2),
         fixed=(1,),
         broken=(2, 3),
         identical=False,
         controls=None,
-        verdict="Accuracy falls.",
+        verdict=Verdict("falls", delta, delta - 0.05, delta + 0.05, 40, p, Band()),
     )
 
 
@@ -73,6 +56,7 @@ def curve() -> PassCurve:
             Share(passes / 4, 0.0, 1.0, 40, 30.0),
             Estimate(0.1 * passes, 0.0, 0.5),
             NULL,
+            Outcomes(10 * passes, 40 - 10 * passes),
             Share(1 - passes / 2, 0.0, 1.0, 40, 30.0),
             f"k{passes}",
         )
@@ -119,7 +103,7 @@ def test_cells_say_what_is_refused_missing_or_stands_out(ablation: AblationMap) 
     cells = {(panel.rows[row], index): panel.cells[index][row] for row in range(4) for index in range(3)}
     assert cells["zeros · z", 2].text == "–" and "never consumed" in cells["zeros · z", 2].facts[0]
     assert cells["mean latent · KV slot", 2].text == "" and cells["mean latent · KV slot", 2].facts == ("not computed yet",)
-    assert cells["zeros · z", 1].text == "-10" and cells["zeros · z", 1].mark == "∗"
+    assert cells["zeros · z", 1].text == "−10" and cells["zeros · z", 1].mark == "∗"
     assert not cells["zeros · z", 0].mark
     assert standing_out(ablation) == {site for site in ablation.effects if site.index == 1}
 
@@ -151,7 +135,7 @@ def latents() -> LatentGeometry:
     rng, count = np.random.default_rng(0), 4
     questions = tuple(Question(f"q{n}", f"How many is {n} plus 1? <i>", n + 2.0, "t", (n,), (n + 1.0, n + 2.0)) for n in range(30))
     scores = rng.standard_normal((30, 3, count)).astype(np.float32)
-    some = CellMeans(np.full(count, 0.2, np.float32), np.full(count, 0.1, np.float32), np.full(count, 0.3, np.float32), 30)
+    some = Estimates(np.full(count, 0.2, np.float32), np.full(count, 0.1, np.float32), np.full(count, 0.3, np.float32), 30)
     middle = scores.mean(0)
     cosines = np.stack([np.eye(3, dtype=np.float32)] * 3)
     return LatentGeometry(
@@ -162,8 +146,9 @@ def latents() -> LatentGeometry:
         questions=questions,
         dimensions=9,
         scores=scores,
-        centroids=CellMeans(middle, middle - 0.1, middle + 0.1, 30),
+        centroids=Estimates(middle, middle - 0.1, middle + 0.1, 30),
         explained=some,
+        spread=np.ones(len(questions), np.float32),
         by_index=some,
         null=np.full((20, count), 0.15, np.float32),
         retained=2,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from codi_core.figures.data import answer_frequency, facts, lengths, question_table, step_counts
 from codi_core.figures.detect import detection_panels, entropy_panel, means_table, over_indices, over_k, probability_panel, token_set_panel
-from codi_core.types import CellMeans, DetectionMap, Question
+from codi_core.values.lens import DetectionMap
+from codi_core.values.questions import Question
+from codi_core.values.stats import Estimates
 
 INDICES, DEPTHS, K = 3, 4, 10
 
@@ -17,9 +21,9 @@ def question(n: int, known: bool = True) -> Question:
     return Question(f"q{n}", "How many " + "lamps " * n, float(n % 50), f"t{n % 3}" if known else "", (n % 7,) if known else (), steps)
 
 
-def means(*lead: int, seed: int = 0, n: int = 12) -> CellMeans:
+def means(*lead: int, seed: int = 0, n: int = 12) -> Estimates:
     value = np.random.default_rng(seed).random((*lead, INDICES, DEPTHS)).astype(np.float32)
-    return CellMeans(value, value * 0.9, value * 1.05, n)
+    return Estimates(value, value * 0.9, value * 1.05, n)
 
 
 def test_answers_are_counted_and_the_rest_is_named() -> None:
@@ -38,8 +42,14 @@ def test_steps_and_lengths_cover_every_question() -> None:
 
 
 def test_facts_say_what_is_unknown() -> None:
-    assert facts([question(n) for n in range(1, 30)])["Clusters by wording"] == "3"
-    assert facts([question(n, known=False) for n in range(1, 30)])["Clusters by numbers"] == "each question its own"
+    assert facts([question(n) for n in range(1, 30)])["Groups"] == "by triple (21), by template (3)"
+    assert facts([question(n, known=False) for n in range(1, 30)])["Groups"] == "each question its own"
+
+
+def test_words_have_no_size() -> None:
+    words = facts([replace(question(n), gold="yes" if n % 3 else "no") for n in range(1, 30)])
+    assert words["Most frequent answer"].startswith("yes (69.0%")
+    assert not any("999" in name for name in words)
 
 
 def test_columns_without_anything_are_left_out() -> None:
@@ -60,11 +70,11 @@ def test_found_and_chance_are_two_panels_that_tell_each_others_numbers(k: int) -
 
 def test_nothing_to_average_is_a_gap() -> None:
     nothing = np.full((K, INDICES, DEPTHS), np.nan, np.float32)
-    empty = CellMeans(nothing, nothing, nothing, 0)
+    empty = Estimates(nothing, nothing, nothing, 0)
     panel = token_set_panel(empty, 5)
     assert panel.cells[0][0].text == "–"
     assert panel.painted.fill[0][0] == "rgb(128,128,128)"
-    assert len(over_indices({"none": CellMeans(nothing[0], nothing[0], nothing[0], 0)}, 0, share=True).data) == 0
+    assert len(over_indices({"none": Estimates(nothing[0], nothing[0], nothing[0], 0)}, 0, share=True).data) == 0
 
 
 def test_curves_carry_their_intervals() -> None:

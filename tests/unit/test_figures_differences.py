@@ -21,7 +21,9 @@ from codi_core.figures.differences import (
     source_panel,
 )
 from codi_core.figures.lens import heatmap
-from codi_core.types import DifferenceGrid, EvalSetSpec, MeansSpec
+from codi_core.values.lens import DifferenceGrid
+from codi_core.values.questions import EvalSetSpec
+from codi_core.values.vectors import MeansSpec
 
 COUNT, DEPTHS, K = 4, 3, 5
 PAIRS = [(a, b) for a in range(COUNT) for b in range(a + 1, COUNT)]

@@ -24,3 +24,11 @@ def test_the_table_has_every_point() -> None:
     over_layers = table[table["x_axis"] == "Layer"]
     assert len(over_layers) == values.size
     assert over_layers[over_layers["series"] == "z1"]["y"].tolist() == [3.0, 4.0, 5.0]
+
+
+def test_what_made_a_chart_is_wrapped_and_the_chart_grows_by_its_lines() -> None:
+    figure = trajectories(np.arange(6.0).reshape(2, 3), "Entropy", 1, 2)
+    one, long = (stand_alone(figure, "a", text) for text in ("key", "word " * 120))
+    lines = long.layout.annotations[-1].text.split("<br>")
+    assert len(lines) > 2 and max(map(len, lines)) < 200
+    assert long.layout.height - one.layout.height == long.layout.margin.b - one.layout.margin.b > 0

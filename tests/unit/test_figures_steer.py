@@ -1,4 +1,4 @@
-"""Figures of steering: what is drawn as reached, the bars and the curve say what the numbers say."""
+"""Figures of steering: what is drawn as reached, and the curve says what the numbers say."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from codi_core.figures.steer import change_panel, dose_response, effects_table, reach, share_bars
-from codi_core.types import Controls, Estimate, LensGrid, PairedComparison, Share, Space, SteeringEffect
+from codi_core.figures.steer import change_panel, dose_response, effects_table
+from codi_core.values.evals import Controls, SteeringEffect
+from codi_core.values.lens import LensGrid
+from codi_core.values.outcomes import OnlyForm, Outcomes
+from codi_core.values.reach import reach
+from codi_core.values.stats import Estimate, PairedComparison, Share
+from codi_core.values.vectors import Space
+from codi_core.values.verdict import Band, Verdict
 
 INDICES, DEPTHS = 7, 4
 
@@ -56,6 +62,10 @@ def test_the_edges_are_drawn_where_what_is_reached_begins() -> None:
     assert (2, 2) not in edges
 
 
+BEFORE = Outcomes(correct=80, wrong=100, spelled_out=10, cut_off=8, no_number=2, correct_spelled_out=4)
+AFTER = Outcomes(correct=90, wrong=110)
+
+
 @pytest.fixture
 def effect() -> SteeringEffect:
     paired = PairedComparison(200, 150.0, 0.4, 0.45, 0.05, -0.01, 0.11, 14, 4, 0.03, 0.06)
@@ -74,18 +84,12 @@ def effect() -> SteeringEffect:
         fixed=(1, 2),
         broken=(3,),
         identical=False,
-        controls=Controls((-0.1, 0.0, 0.1), (-0.3, 0.0, 0.3), 67.0, 67.0),
-        verdict="No effect on accuracy is seen.",
+        baseline_outcomes=BEFORE,
+        steered_outcomes=AFTER,
+        only_form=OnlyForm(3, 1),
+        controls=Controls((-0.1, 0.0, 0.1), (-0.3, 0.0, 0.3), 67.0, 67.0, BEFORE + BEFORE + BEFORE),
+        verdict=Verdict("none seen", 0.05, -0.01, 0.11, 200, 0.06, Band()),
     )
-
-
-def test_the_bars_say_their_numbers_and_place_their_intervals(effect: SteeringEffect) -> None:
-    bars = share_bars(effect)
-    assert 'aria-label="Steered: 45.0% right, 95 % interval 38.0% to 52.0%"' in bars
-    assert '<i class="whisker" style="left:38.00%;width:14.00%"></i>' in bars
-    assert [f"left:{place}" in bars for place in ("30.00%", "40.00%", "50.00%")] == [True] * 3
-    assert "30.0% – 50.0%" in bars
-    assert "random" not in share_bars(replace(effect, controls=None))
 
 
 def test_the_curve_holds_every_coefficient_and_the_baseline_at_zero(effect: SteeringEffect) -> None:
@@ -108,7 +112,8 @@ def test_the_curve_in_doses_is_the_same_curve_on_another_axis(effect: SteeringEf
 def test_the_table_has_a_row_a_coefficient(effect: SteeringEffect) -> None:
     table = effects_table({1.0: effect, -1.0: replace(effect, controls=None)})
     assert list(table["coefficient"]) == [-1.0, 1.0]
-    assert list(table["fixed"]) == [14, 14]
+    assert list(table["fixed"]) == [14, 14] and list(table["fixed only in form"]) == [3, 3]
+    assert list(table["n correct"]) == [90, 90] and list(table["n wrong"]) == [110, 110]
     assert list(table["random directions"]) == [0, 3]
 
 

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from codi_core.keys import canonical, canonical_json, key_of
+from codi_core.keys import ADDED_LATER, canonical, canonical_json, from_canonical, key_of
 from codi_core.settings import ROOT
-from codi_core.types import EvalSetSpec, ModelSpec, RolloutConfig
+from codi_core.values.model import ModelSpec, RolloutConfig
+from codi_core.values.questions import EvalSetSpec
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def test_values_without_a_content_identity_are_refused(value: object) -> None:
 
 
 def test_key_is_stable_across_processes_and_hash_seeds() -> None:
-    code = "from codi_core.keys import key_of; from codi_core.types import RolloutConfig; print(key_of(RolloutConfig()))"
+    code = "from codi_core.keys import key_of; from codi_core.values.model import RolloutConfig; print(key_of(RolloutConfig()))"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code], cwd=ROOT, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
@@ -118,3 +119,55 @@ def test_every_field_of_a_model_spec_is_part_of_its_identity() -> None:
         ModelSpec(name="m", checkpoint="aa", dtype="float32", prompt_format="answer-only", rope_rounding="none"),
     ]
     assert len({spec.key for spec in [base, *others]}) == 6
+
+
+@dataclass(frozen=True)
+class Inner:
+    kind: ClassVar[str] = "inner"
+    size: float
+
+
+@dataclass(frozen=True)
+class Other:
+    kind: ClassVar[str] = "other"
+    name: str
+
+
+@dataclass(frozen=True)
+class Outer:
+    kind: ClassVar[str] = "outer"
+    parts: tuple[Inner | Other, ...]
+    cell: tuple[str, int, float]
+    pairs: tuple[tuple[int, int], ...] = ()
+    inner: Inner | None = None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Outer((Inner(0.5), Other("x")), ("kv", 2, -1.0), ((1, 2), (3, 4)), Inner(2.0)),
+        Outer((), ("", 0, 0.0)),
+    ],
+)
+def test_a_stored_spec_comes_back_as_it_was(spec: Outer) -> None:
+    stored = json.loads(canonical_json(spec))
+    assert from_canonical(Outer, stored) == spec
+    assert key_of(from_canonical(Outer, stored)) == key_of(spec)
+
+
+def test_a_spec_of_another_version_is_refused() -> None:
+    with pytest.raises(TypeError):
+        from_canonical(Inner, {"kind": "inner", "size": 1.0, "colour": "red"})
+
+
+def test_a_field_that_came_later_changes_no_key_until_it_is_used() -> None:
+    @dataclass(frozen=True)
+    class Grown:
+        kind: ClassVar[str] = "left"
+        value: Any = 1
+        more: str = field(default="", metadata=ADDED_LATER)
+
+    assert key_of(Grown()) == key_of(Left())
+    assert key_of(Grown(more="x")) != key_of(Left())
+    assert from_canonical(Grown, canonical(Grown())) == Grown()
+    assert from_canonical(Grown, canonical(Grown(more="x"))) == Grown(more="x")

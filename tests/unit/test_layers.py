@@ -72,7 +72,7 @@ def test_screens_stay_short(screen: Path) -> None:
 
 def test_values_and_figures_can_be_used_without_torch_or_streamlit() -> None:
     code = (
-        "import sys, codi_core.types, codi_core.keys, codi_core.errors, codi_core.settings, codi_core.figures\n"
+        "import sys, codi_core.values, codi_core.keys, codi_core.errors, codi_core.settings, codi_core.figures\n"
         "print(*sorted({'torch', 'streamlit'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -8,6 +8,7 @@ import torch
 
 from codi_core.engine.engine import Engine
 from codi_core.errors import InputError
+from codi_core.figures.text import tracked_name
 from codi_core.lenses import readout
 from codi_core.lenses.logit import LogitLens
 from codi_core.lenses.readout import lens_grid, read_lens
@@ -16,10 +17,12 @@ from codi_core.lenses.tracked import track
 from codi_core.models.model import CodiModel
 from codi_core.problems.evalsets import as_question
 from codi_core.problems.generate import seed_prompt
-from codi_core.types import Rollout, RolloutConfig, TrackedToken
+from codi_core.values.lens import TrackedToken
+from codi_core.values.model import Rollout, RolloutConfig
 from tests.checkpoints import load, tensors_of, write
 
 QUESTION = "A team starts with 3 members. They recruit 5 new members. How many people are there now?"
+INDEX = torch.arange(7)
 
 
 @pytest.fixture(scope="module", params=["llama", "gpt2"])
@@ -35,7 +38,7 @@ def rollout(model: CodiModel) -> Rollout:
 
 def test_the_last_depth_is_the_models_own_output(model: CodiModel, rollout: Rollout) -> None:
     logits = model.lm_head(torch.from_numpy(rollout.h))  # h is what the model itself puts into its head
-    read = LogitLens().logits(model, torch.from_numpy(rollout.resid))
+    read = LogitLens().logits(model, torch.from_numpy(rollout.resid), INDEX)
     torch.testing.assert_close(read[:, -1], logits, atol=1e-5, rtol=1e-5)
     grid = lens_grid(model, LogitLens(), rollout.resid)
     np.testing.assert_array_equal(grid.top_ids[:, -1, 0], logits.argmax(-1).numpy())
@@ -55,17 +58,18 @@ def test_a_grid_holds_what_the_plain_formulas_give(model: CodiModel, rollout: Ro
             np.testing.assert_allclose(grid.entropy[index, depth], -(probs * probs.log()).sum(), rtol=1e-4)
             np.testing.assert_allclose(grid.kl[index, depth], (output * (output / probs).log()).sum(), rtol=1e-3, atol=1e-5)
             for m, token in enumerate(tracked):
-                assert grid.tracked_rank[index, depth, m] == order.tolist().index(token) + 1
+                above, level = ((probs > probs[token] * (1 + sign * 1e-5)).sum() for sign in (1, -1))
+                assert above + 1 <= grid.tracked_rank[index, depth, m] <= level, "but for ties within float32's rounding"
                 np.testing.assert_allclose(grid.tracked_prob[index, depth, m], probs[token], rtol=1e-4)
     assert grid.top_tokens[0, 0, 0] == model.token_text(int(grid.top_ids[0, 0, 0]))
 
 
 def test_chunks_change_nothing_and_rows_track_their_own_tokens(model: CodiModel, rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
     resid, tracked = torch.from_numpy(rollout.resid), torch.arange(14).view(7, 2) * 40
-    whole = read_lens(model, LogitLens(), resid, tracked)
+    whole = read_lens(model, LogitLens(), resid, INDEX, tracked)
     monkeypatch.setattr(readout, "CHUNK_BYTES", 1)
     calls: list[None] = []
-    chunked = read_lens(model, LogitLens(), resid, tracked, on_chunk=lambda: calls.append(None))
+    chunked = read_lens(model, LogitLens(), resid, INDEX, tracked, on_chunk=lambda: calls.append(None))
     assert len(calls) == 7
     torch.testing.assert_close(chunked.prob, whole.prob)
     torch.testing.assert_close(chunked.rank, whole.rank)
@@ -97,6 +101,7 @@ def test_what_is_no_single_token_is_tracked_by_its_first_and_says_so(model: Codi
     found = track(model, "antidisestablishmentarianism")
     assert len(found.ids) == 1 and "antidisestablishmentarianism".startswith(found.tokens[0].strip())
     assert "only the first" in found.note and repr(found.tokens[0]) in found.note
+    assert found.pieces > 1 and f"(1 of {found.pieces})" in tracked_name(found)
 
 
 @pytest.mark.parametrize("text", ["", "x" * 101, "id:604608"])

@@ -13,11 +13,13 @@ from torch.nn import functional as F
 
 from codi_core import device
 from codi_core.errors import CheckpointError, InputError, MemoryLimitError, ModelError
+from codi_core.evaluation.golds import gold_of
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.models.model import CodiModel
 from codi_core.models.presets import PRESETS, base_config, known_bases
 from codi_core.models.prompts import MAX_PROMPT_CHARS
 from codi_core.settings import Settings
+from codi_core.values.questions import Question
 from tests.checkpoints import ALPHA, BASE_CONFIGS, RANK, base_model, load, tensors_of, write
 
 FAMILY_NAMES = sorted(BASE_CONFIGS)
@@ -25,7 +27,7 @@ IDS = torch.tensor([[5, 17, 300, 42, 9, 100]])
 
 
 def logits_of(model: CodiModel, ids: Tensor = IDS) -> Tensor:
-    return model.lm_head(model.body(inputs_embeds=model.embed(ids), use_cache=False).last_hidden_state)
+    return model.lm_head(model.body(model.embed(ids)))
 
 
 def reference_logits(family: str, tensors: dict[str, Tensor], rounded_rope: bool = False) -> Tensor:
@@ -59,7 +61,7 @@ def reference_logits(family: str, tensors: dict[str, Tensor], rounded_rope: bool
 def test_logits_equal_transformers_own_forward(tmp_path: Path, family: str, lora: bool, head: Any) -> None:
     tensors = tensors_of(family, lora=lora, head=head)
     model = load(write(tmp_path, tensors, family))
-    expected = reference_logits(family, tensors, rounded_rope=lora and family != "gpt2")
+    expected = reference_logits(family, tensors, rounded_rope=family != "gpt2")
     torch.testing.assert_close(logits_of(model), expected, rtol=1e-4, atol=1e-4)
     assert (model.lm_head.weight.data_ptr() == model.embedding.weight.data_ptr()) == (head != "own")
     assert not any(parameter.requires_grad for parameter in model.hf.parameters())
@@ -178,6 +180,25 @@ def test_three_prompt_formats(tmp_path: Path) -> None:
     assert model.build_prompt("How  many?") == model.build_prompt("How many?")
 
 
+def test_suffix_ends_questions_without_an_instruction(tmp_path: Path) -> None:
+    folder, suffix = write(tmp_path, tensors_of()), " Output only the answer and nothing else."
+    plain, told = load(folder), load(folder, suffix=suffix)
+    assert told.build_prompt("How many?") == plain.build_prompt(f"How many?{suffix}") == told.build_prompt(f"How many?{suffix}")
+    posts = "How many? Give the answer only and nothing else."
+    assert told.build_prompt(posts) == plain.build_prompt(posts)
+    assert told.spec.key != plain.spec.key
+    assert PRESETS["codi-llama1b-answer-only"].suffix == suffix
+
+
+def test_lead_says_where_the_number_of_an_answer_stands(tmp_path: Path) -> None:
+    folder = write(tmp_path, tensors_of())
+    assert load(folder).lead == "" and load(folder, prompt_format="paper").lead == "The answer is: "
+    led = load(folder, lead="The answer is: ")
+    gold = gold_of(led, Question("", "How many?", 18.0, "", (), ()))
+    assert led.decode(list(gold.ids)).endswith("The answer is: 18")
+    assert gold.at > 0 and led.spec.key != load(folder).spec.key
+
+
 def test_any_text_tokenises(tmp_path: Path) -> None:
     model = load(write(tmp_path, tensors_of()))
     for text in ["\x00\x07\x1b[0m", "🧮 3️⃣", "كم عدد؟", "<script>alert(1)</script>", "\ud800 lone", "3\u00a0\u2009€"]:
@@ -266,14 +287,15 @@ def test_lora_and_plain_names_do_not_mix(tmp_path: Path) -> None:
     refused(write(tmp_path, {**tensors_of(), "codi.model.norm.weight": torch.zeros(32)}), "mixes", "codi.model.norm.weight")
 
 
-def test_plain_language_model_is_not_a_codi_checkpoint(tmp_path: Path) -> None:
-    refused(write(tmp_path, {"model.norm.weight": torch.zeros(32)}), "not a CODI checkpoint", "model.norm.weight")
+def test_plain_language_model_is_named_as_such(tmp_path: Path) -> None:
+    tensors = {name.removeprefix("codi."): tensor for name, tensor in tensors_of("gpt2", lora=False, projection=False).items()}
+    refused(write(tmp_path, tensors, "gpt2"), "plain language model", "--family")
 
 
 def test_wrong_base_is_explained(tmp_path: Path) -> None:
     folder = write(tmp_path, tensors_of())
     refused(folder, "does not fit", "wrong shape", "--base", base="Llama-3.2-1B-Instruct")
-    refused(folder, "another family", "--base", base="gpt2")
+    refused(folder, "named as in llama", "its base is a gpt2", "--base", base="gpt2")
     refused(folder, "model_type 't5'", "llama", base=str(write(tmp_path / "t5", tensors_of(), config={"model_type": "t5"})))
 
 
@@ -357,7 +379,6 @@ def test_hub_without_network_says_what_to_do(settings: Settings) -> None:
 
 
 def test_presets_and_bases_are_complete() -> None:
-    assert {preset.base for preset in PRESETS.values() if preset.base} == set(known_bases())
     for name in known_bases():
         assert base_config(name)["model_type"] in BASE_CONFIGS
     for name in ("bundled", "bundled-steps"):

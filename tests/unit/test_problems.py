@@ -7,6 +7,7 @@ from itertools import combinations, islice
 
 import pytest
 
+from codi_core.problems.evalsets import load_eval_set
 from codi_core.problems.generate import (
     FAMILIES,
     MAX_VALUE,
@@ -19,6 +20,7 @@ from codi_core.problems.generate import (
     team_prompt,
     templates,
 )
+from codi_core.settings import ROOT
 
 DISJOINT: tuple[Split, ...] = ("train", "means", "select", "confirm")
 
@@ -57,6 +59,16 @@ def test_splits_share_no_triple_and_no_wording(drawn: dict[Split, list[Problem]]
     for attribute in ("template", "triple"):
         shared = {(p.family, getattr(p, attribute)) for p in drawn[one]} & {(p.family, getattr(p, attribute)) for p in drawn[other]}
         assert not shared
+
+
+def test_docs_say_how_much_arithmetic_the_splits_share() -> None:
+    said = " ".join((ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8").split())
+    drawn = {name: load_eval_set(name, 1_000, 0)[1] for name in ("means", "templates", "select", "confirm")}
+    known = {name: {question.steps for question in questions} for name, questions in drawn.items()}
+    shared = {pair: sum(question.steps in known[pair[0]] for question in drawn[pair[1]]) for pair in combinations(drawn, 2)}
+    assert f"of 1,000 questions of `confirm`, {shared['select', 'confirm']} have the step values of one of 1,000 of `select`" in said
+    of_means = ", ".join(f"{shared['means', name]} of `{name}`" for name in ("templates", "select", "confirm"))
+    assert f"With 1,000 questions of `means`: {of_means}." in said
 
 
 def test_the_test_split_has_unseen_triples_in_seen_wordings(drawn: dict[Split, list[Problem]]) -> None:

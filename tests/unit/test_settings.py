@@ -29,6 +29,10 @@ def test_defaults_need_no_environment() -> None:
         ("backend", "ray", "ray"),
         ("ray_address", "auto", "auto"),
         ("workers", "3", 3),
+        ("models", "bundled, owner/repo", ("bundled", "owner/repo")),
+        ("most_work", "5000", 5_000),
+        ("most_questions", "0", 0),
+        ("most_upload_mb", "1", 1),
     ],
 )
 def test_every_field_has_its_variable(field: str, text: str, value: object) -> None:
@@ -37,13 +41,24 @@ def test_every_field_has_its_variable(field: str, text: str, value: object) -> N
 
 
 def test_the_table_above_misses_no_field() -> None:
-    known = {"cache_dir", "model", "device", "dtype", "threads", "backend", "ray_address", "workers"}
+    known = {"cache_dir", "model", "device", "dtype", "threads", "backend", "ray_address", "workers", "models"}
+    known |= {"most_work", "most_questions", "most_upload_mb"}
     assert {f.name for f in dataclasses.fields(Settings)} == known
 
 
 def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     assert Settings.from_env({"CODI_CACHE_DIR": "~/codi"}).cache_dir == Path("/home/someone/codi")
+
+
+def test_a_home_that_is_nobodys_is_named() -> None:
+    with pytest.raises(InputError, match=r"~nosuchuser/x.*no such home"):
+        Settings.from_env({"CODI_CACHE_DIR": "~nosuchuser/x"})
+
+
+def test_more_threads_than_any_machine_has_are_refused() -> None:
+    with pytest.raises(InputError, match="999,999 threads"):
+        Settings.from_env({"CODI_THREADS": "999999"})
 
 
 def test_an_empty_variable_means_the_default() -> None:

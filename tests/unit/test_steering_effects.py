@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codi_core.evaluation.compare import effect_of
+from codi_core.evaluation.effects import effect_of
 from codi_core.evaluation.stats import compare
-from codi_core.types import Question, ScoredRun
+from codi_core.values.evals import ScoredRun
+from codi_core.values.questions import Question
+from codi_core.values.verdict import ALPHA
 
 N = 120
 QUESTIONS = tuple(Question(f"q{n}", f"{n}?", 1.0, f"group/t{n % 10}", (n // 10,), (1.0,)) for n in range(N))
@@ -60,7 +62,18 @@ def test_the_margin_moves_before_answers_do() -> None:
     rng = np.random.default_rng(1)
     effect = effect_of((run(half()), run(half(), 0.2 + 0.1 * rng.standard_normal(N))), QUESTIONS, ("c", "b"))
     assert effect.paired.delta == 0 and effect.margin.low > 0
-    assert "No effect on accuracy" in effect.verdict and "gold margin moves" in effect.verdict
+    assert "No effect on accuracy" in effect.verdict.sentence() and "gold margin moves" in effect.verdict.sentence()
+
+
+def test_a_live_verdict_and_its_interval_never_contradict_each_other() -> None:
+    rng, seen = np.random.default_rng(4), set()
+    for strength in np.linspace(0, 0.12, 60):
+        before = half()
+        after = before ^ (rng.random(N) < np.where(before, strength, 0.03))
+        verdict = effect_of((run(before), run(after)), QUESTIONS, ("c", "b")).verdict
+        seen.add(verdict.direction)
+        assert (verdict.low > 0 or verdict.high < 0) == (verdict.p < ALPHA) == (verdict.direction in ("rises", "falls"))
+    assert {"none seen", "falls"} <= seen
 
 
 def controls(pushes: np.ndarray) -> list[tuple[ScoredRun, ScoredRun]]:
@@ -77,13 +90,20 @@ def test_verdicts_name_the_band() -> None:
     after = before & (np.random.default_rng(3).random(N) < 0.5)
     pair = run(before), run(after, -1.0)
     alone = effect_of(pair, QUESTIONS, ("c", "b"))
-    assert "Accuracy falls" in alone.verdict and "not tried" in alone.verdict and alone.controls is None
+    assert "Accuracy falls" in alone.verdict.sentence() and "not tried" in alone.verdict.sentence() and alone.controls is None
     few = effect_of(pair, QUESTIONS, ("c", "b"), controls(np.zeros(5)))
-    assert "too few" in few.verdict
+    assert few.controls is not None and few.controls.percentile is None is few.controls.margin_percentile
+    assert "too few" in few.verdict.sentence() and "percentile" not in few.verdict.sentence()
     quiet = effect_of(pair, QUESTIONS, ("c", "b"), controls(np.zeros(24)))
-    assert quiet.controls is not None and quiet.controls.percentile == 0 and "do not do that" in quiet.verdict
+    assert (
+        quiet.controls is not None
+        and quiet.controls.percentile == 0
+        and "none of 24 random directions falls as far" in quiet.verdict.sentence()
+    )
     same = effect_of(pair, QUESTIONS, ("c", "b"), [(run(before), run(after))] * 24)
-    assert same.controls is not None and same.controls.percentile == 50 and "do as much" in same.verdict
+    assert (
+        same.controls is not None and same.controls.percentile == 50 and "24 of 24 random directions fall as far" in same.verdict.sentence()
+    )
     assert same.controls.margin_percentile == 0
 
 

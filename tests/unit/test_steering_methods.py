@@ -10,13 +10,16 @@ import pytest
 from codi_core.errors import InterventionError
 from codi_core.steering.conditions import Condition
 from codi_core.steering.controls import controls
+from codi_core.steering.flags import fields_of, flags_of, method_of, methods_of, text_of
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
-from codi_core.steering.methods import METHODS, Method, fields_of, flags_of, method_of, methods_of, text_of
+from codi_core.steering.methods import METHODS, Method, all_zero
 from codi_core.steering.presets import PRESETS
 from codi_core.steering.replacement import Replacement
 from codi_core.steering.vectors import SOURCES, Component, Content, Difference, Random, Shuffled
-from codi_core.types import EvalSetSpec, MeansSpec, RolloutConfig
+from codi_core.values.model import RolloutConfig
+from codi_core.values.questions import EvalSetSpec
+from codi_core.values.vectors import MeansSpec
 
 EVAL_SET = EvalSetSpec("bundled", 10, 0, "digest")
 MEANS = MeansSpec("model", EvalSetSpec("means", 10, 0, "other"))
@@ -99,7 +102,7 @@ def test_baselines_forget_the_intervention() -> None:
     stop, go_on = condition(KV(Difference(2, 4), 1.0, (3,), then="stop")), condition(KV(Difference(2, 4), 1.0, (3,)))
     assert (stop.passes, stop.first_pass, stop.baseline.passes, stop.standard.passes) == (3, 4, 3, 6)
     assert (go_on.passes, go_on.first_pass) == (6, 4) and go_on.baseline == go_on.standard
-    assert stop.baseline.is_baseline and stop.with_coefficient(0).is_baseline and not stop.is_baseline
+    assert stop.baseline.interventions == () and all_zero(stop.with_coefficient(0).interventions) and not all_zero(stop.interventions)
     both = condition(Hidden(Difference(2, 4), 1.0, (1,), then="stop"), KV(Difference(2, 4), 1.0, (3,), then="stop"))
     assert (both.passes, both.first_pass) == (3, 2)
 
@@ -112,7 +115,7 @@ def test_presets_say_what_the_posts_did() -> None:
     assert PRESETS["kv-as-in-the-post"].overlap and PRESETS["kv-as-in-the-post"].means[2] == "addition"
     embedding = PRESETS["embedding-as-in-the-post"].make(2, 4, 3, 0.5)
     assert isinstance(embedding, Hidden)
-    assert (embedding.space, embedding.place.space, embedding.passes(6)) == ("z", "h", 4)
+    assert (embedding.space, embedding.where.space, embedding.passes(6)) == ("z", "h", 4)
     assert all(not preset.overlap for name, preset in PRESETS.items() if name.endswith("corrected"))
     for preset in PRESETS.values():
         assert methods_of(text_of([preset.make(1, 2, 3, -1.0)])) == (preset.make(1, 2, 3, -1.0),)

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from codi_core.errors import InterventionError
-from codi_core.steering.means import LatentSamples, check_disjoint, chosen_questions
+from codi_core.problems.clusters import check_disjoint
+from codi_core.steering.means import LatentSamples, chosen_questions
 from codi_core.steering.rotary import Rotation
-from codi_core.steering.vectors import Component, Content, Difference, Place, Random, Shuffled, Source, norm_matrix, site_norms
-from codi_core.types import EvalSetSpec, MeansSpec, Question
+from codi_core.steering.vectors import Component, Content, Difference, Random, Shuffled, Source, VectorSpace, norm_matrix, site_norms
+from codi_core.values.questions import EvalSetSpec, Question
+from codi_core.values.vectors import MeansSpec
 
 N, INDICES, LAYERS, HEADS, D_HEAD, D_MODEL = 40, 7, 3, 2, 4, 10
-PLACES = [Place("z"), Place("h"), Place("resid", 2), Place("kv"), Place("kv", raw=True)]
+PLACES = [VectorSpace("z"), VectorSpace("h"), VectorSpace("resid", 2), VectorSpace("kv"), VectorSpace("kv", raw=True)]
 
 
 def question(number: int, triple: tuple[int, ...] | None = None, template: str = "") -> Question:
@@ -46,17 +48,17 @@ def samples() -> LatentSamples:
     )
 
 
-def vector(samples: LatentSamples, source: Source, place: Place) -> np.ndarray:
-    return source.vector(samples, samples.means(), place).values
+def vector(samples: LatentSamples, source: Source, where: VectorSpace) -> np.ndarray:
+    return source.vector(samples, samples.means(), where).values
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
-def test_means_of_halves_average_to_the_mean(samples: LatentSamples, place: Place) -> None:
+@pytest.mark.parametrize("where", PLACES, ids=str)
+def test_means_of_halves_average_to_the_mean(samples: LatentSamples, where: VectorSpace) -> None:
     means = samples.means()
     first, second = means.halves
     assert first.n + second.n == means.n == N
-    whole = (first.n * first.part(place.space, place.layer, place.raw) + second.n * second.part(place.space, place.layer, place.raw)) / N
-    np.testing.assert_allclose(means.part(place.space, place.layer, place.raw), whole, atol=1e-6)
+    whole = (first.n * first.part(where.space, where.layer, where.raw) + second.n * second.part(where.space, where.layer, where.raw)) / N
+    np.testing.assert_allclose(means.part(where.space, where.layer, where.raw), whole, atol=1e-6)
 
 
 def test_no_triple_is_in_both_halves(samples: LatentSamples) -> None:
@@ -67,25 +69,25 @@ def test_no_triple_is_in_both_halves(samples: LatentSamples) -> None:
     assert float(first.z[0, 0]) == triples[triples % 2 == 0].mean() and float(second.z[0, 0]) == triples[triples % 2 == 1].mean()
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
-def test_differences_turn_with_their_sign_and_add_up(samples: LatentSamples, place: Place) -> None:
+@pytest.mark.parametrize("where", PLACES, ids=str)
+def test_differences_turn_with_their_sign_and_add_up(samples: LatentSamples, where: VectorSpace) -> None:
     means = samples.means()
-    ab, ba = (Difference(1, 4, sign).vector(samples, means, place) for sign in ("A-B", "B-A"))
+    ab, ba = (Difference(1, 4, sign).vector(samples, means, where) for sign in ("A-B", "B-A"))
     np.testing.assert_array_equal(ab.values, -ba.values)
-    swapped = Difference(4, 1).vector(samples, means, place)
+    swapped = Difference(4, 1).vector(samples, means, where)
     np.testing.assert_array_equal(ab.values, swapped.values)
-    path = Difference(1, 2).vector(samples, means, place) + Difference(2, 4).vector(samples, means, place)
+    path = Difference(1, 2).vector(samples, means, where) + Difference(2, 4).vector(samples, means, where)
     np.testing.assert_allclose(path.values, ba.values, atol=1e-6)
     assert (ba - ba).norms == tuple(0.0 for _ in ba.norms)
     assert (2 * ba).norms == pytest.approx([2 * norm for norm in ba.norms])
     assert ba.cosine(ab) == pytest.approx(-1)
     assert ba.split_half is not None and ba.split_half > 0.8
-    np.testing.assert_allclose(norm_matrix(means, place)[..., 1, 4], ba.norms if place.space == "kv" else ba.norms[0], rtol=1e-5)
-    assert all(norm > 0 for norm in site_norms(samples, place, 3))
+    np.testing.assert_allclose(norm_matrix(means, where)[..., 1, 4], ba.norms if where.space == "kv" else ba.norms[0], rtol=1e-5)
+    assert all(norm > 0 for norm in site_norms(samples, where, 3))
 
 
 def test_vectors_of_other_models_and_sites_do_not_mix(samples: LatentSamples) -> None:
-    z, h = (Difference(1, 4).vector(samples, samples.means(), place) for place in (Place("z"), Place("h")))
+    z, h = (Difference(1, 4).vector(samples, samples.means(), where) for where in (VectorSpace("z"), VectorSpace("h")))
     with pytest.raises(InterventionError, match="different sites"):
         _ = z + h
     with pytest.raises(InterventionError, match="model"):
@@ -101,70 +103,70 @@ CONTROLS = [
 ]
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("where", PLACES, ids=str)
 @pytest.mark.parametrize("control", CONTROLS, ids=str)
-def test_controls_are_as_long_as_what_they_stand_for(samples: LatentSamples, control: Random | Shuffled, place: Place) -> None:
+def test_controls_are_as_long_as_what_they_stand_for(samples: LatentSamples, control: Random | Shuffled, where: VectorSpace) -> None:
     target = control.like if isinstance(control, Random) else Difference(control.a, control.b)
-    wanted = target.vector(samples, samples.means(), place)
-    found = control.vector(samples, samples.means(), place)
+    wanted = target.vector(samples, samples.means(), where)
+    found = control.vector(samples, samples.means(), where)
     assert found.norms == pytest.approx(wanted.norms, rel=1e-5)
-    again = control.vector(samples, samples.means(), place)
+    again = control.vector(samples, samples.means(), where)
     np.testing.assert_array_equal(found.values, again.values)
-    other = replace(control, seed=control.seed + 1).vector(samples, samples.means(), place)
+    other = replace(control, seed=control.seed + 1).vector(samples, samples.means(), where)
     assert abs(found.cosine(other)) < 0.99
 
 
 def test_norm_matched_directions_match_in_every_head_of_every_layer(samples: LatentSamples) -> None:
-    place = Place("kv")
-    wanted, found = vector(samples, Difference(1, 4), place), vector(samples, Random(Difference(1, 4), 9), place)
+    where = VectorSpace("kv")
+    wanted, found = vector(samples, Difference(1, 4), where), vector(samples, Random(Difference(1, 4), 9), where)
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), np.linalg.norm(wanted, axis=-1), rtol=1e-5)
 
 
 def test_covariance_matched_directions_stay_where_latents_vary(samples: LatentSamples) -> None:
     flat = replace(samples, z=samples.z * (np.arange(D_MODEL) < 3))
-    found = vector(flat, Random(Difference(1, 4), 0, "covariance"), Place("z"))
+    found = vector(flat, Random(Difference(1, 4), 0, "covariance"), VectorSpace("z"))
     assert not found[3:].any() and found[:3].all()
 
 
 def test_shuffling_steps_loses_their_order(samples: LatentSamples) -> None:
-    true = Difference(1, 4).vector(samples, samples.means(), Place("z"))
-    cosines = [abs(true.cosine(Shuffled(1, 4, seed).vector(samples, samples.means(), Place("z")))) for seed in range(20)]
+    true = Difference(1, 4).vector(samples, samples.means(), VectorSpace("z"))
+    cosines = [abs(true.cosine(Shuffled(1, 4, seed).vector(samples, samples.means(), VectorSpace("z")))) for seed in range(20)]
     assert np.mean(cosines) < 0.7
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
-def test_components_are_orthogonal_and_one_deviation_long(samples: LatentSamples, place: Place) -> None:
-    first, second = (Component(rank).vector(samples, samples.means(), place) for rank in (1, 2))
+@pytest.mark.parametrize("where", PLACES, ids=str)
+def test_components_are_orthogonal_and_one_deviation_long(samples: LatentSamples, where: VectorSpace) -> None:
+    first, second = (Component(rank).vector(samples, samples.means(), where) for rank in (1, 2))
     parts = (
         [(a.ravel(), b.ravel()) for a, b in zip(first.values, second.values, strict=True)]
-        if place.space == "kv"
+        if where.space == "kv"
         else [(first.values, second.values)]
     )
-    data = place.samples(samples)[:, 1:]
+    data = where.samples(samples)[:, 1:]
     for number, (a, b) in enumerate(parts):
         assert abs(a @ b) < 1e-3 * np.linalg.norm(a) * np.linalg.norm(b)
-        rows = (data[:, :, number] if place.space == "kv" else data).reshape(N * (INDICES - 1), -1)
+        rows = (data[:, :, number] if where.space == "kv" else data).reshape(N * (INDICES - 1), -1)
         along = (rows - rows.mean(0)) @ a / np.linalg.norm(a)
         assert along.std(ddof=1) == pytest.approx(np.linalg.norm(a), rel=1e-3)
     assert first.norms > second.norms
     with pytest.raises(InterventionError, match="does not exist"):
-        Component(10_000).vector(samples, samples.means(), place)
+        Component(10_000).vector(samples, samples.means(), where)
 
 
 def test_content_is_the_mean_over_the_prompts_with_that_value(samples: LatentSamples) -> None:
-    found = Content(3, 2.0).vector(samples, samples.means(), Place("z"))
+    found = Content(3, 2.0).vector(samples, samples.means(), VectorSpace("z"))
     rows = [number for number in range(N) if number % 4 == 2]
     np.testing.assert_allclose(found.values, samples.z[rows, 3].mean(0) - samples.z[:, 3].mean(0), atol=1e-5)
     assert found.n == len(rows)
-    np.testing.assert_allclose(vector(samples, Content(3, 1.0, -1), Place("z")), 0, atol=1e-6)  # every answer is 1
+    np.testing.assert_allclose(vector(samples, Content(3, 1.0, -1), VectorSpace("z")), 0, atol=1e-6)  # every answer is 1
     with pytest.raises(InterventionError, match="frequent values are"):
-        Content(3, 77.0).vector(samples, samples.means(), Place("z"))
+        Content(3, 77.0).vector(samples, samples.means(), VectorSpace("z"))
 
 
 @pytest.mark.parametrize("source", [Difference(1, 7), Difference(-1, 2), Content(9, 1.0), Difference(2, 2)])
 def test_indices_that_do_not_exist_are_named(samples: LatentSamples, source: Source) -> None:
     with pytest.raises(InterventionError, match=r"does not exist|is zero"):
-        source.vector(samples, samples.means(), Place("z"))
+        source.vector(samples, samples.means(), VectorSpace("z"))
 
 
 def test_rotation_is_undone_exactly_and_keeps_lengths() -> None:
@@ -182,7 +184,7 @@ def test_overlaps_are_named_by_kind() -> None:
     check_disjoint(means, [question(3), question(4)])
     with pytest.raises(InterventionError, match="1 question "):
         check_disjoint(means, [question(2)])
-    with pytest.raises(InterventionError, match=r"1 triple \(group \(2, 1\)\)"):
+    with pytest.raises(InterventionError, match=r"1 triple \(group:\(2, 1\)\)"):
         check_disjoint(means, [replace(question(5, (2, 1)), template="group/other")])
     with pytest.raises(InterventionError, match="1 template"):
         check_disjoint(means, [question(5, (9, 9), "group/t1/add/0")])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import multiprocessing
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from codi_core import store as store_module
+from codi_core import version as version_module
 from codi_core.errors import ArtifactError, Cancelled
 from codi_core.keys import canonical, key_of
 from codi_core.settings import ROOT, Settings
-from codi_core.store import Artifact, Store, code_version, save_json, save_npz, save_parquet
+from codi_core.store import Artifact, Store, save_json, save_npz, save_parquet
+from codi_core.version import code_version
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,77 @@ def test_writing_again_replaces_a_broken_artifact(settings: Settings) -> None:
     assert [path.name for path in (settings.cache_dir / "means").iterdir()] == [KEY]
 
 
+def test_what_can_be_made_again_is_set_aside_when_damaged_and_said_in_one_line(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, artifact = Store(settings), make(settings)
+    assert store.ready("means", KEY) and not caplog.records
+    (artifact.path / "card.json").write_text("other")
+    assert not store.ready("means", KEY)
+    (record,) = caplog.records
+    assert "card.json has 5 bytes" in record.message and record.message.endswith("It is computed again.")
+    assert not artifact.path.exists() and not store.ready("means", KEY) and len(caplog.records) == 1
+
+
+def test_what_ships_damaged_is_made_again_here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = Settings(cache_dir=tmp_path / "bundled")
+    monkeypatch.setattr(Settings, "bundled_dir", shipped.cache_dir)
+    (make(shipped).path / "card.json").write_text("other")
+    assert not Store(settings).ready("means", KEY)
+    assert make(settings).path == settings.cache_dir / "means" / KEY
+    assert Store(settings).ready("means", KEY)
+
+
+@pytest.mark.late
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_not(settings: Settings) -> None:
+    script = f"""
+import sys, time
+from pathlib import Path
+from codi_core.settings import Settings
+from codi_core.store import Store
+from tests.unit.test_store import SPEC
+with Store(Settings(cache_dir=Path({str(settings.cache_dir)!r}))).write("means", SPEC) as folder:
+    (folder / "half").write_text("half")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+    writer = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        (held,) = (settings.cache_dir / "means").glob(".*.*[!k]")
+        Store(settings).tidy()
+        assert (held / "half").exists()
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert held.exists()
+    Store(settings).tidy()
+    assert not list((settings.cache_dir / "means").iterdir())
+
+
+def test_a_value_at_hand_survives_a_disk_that_does_not_take_it(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    def fill(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Store(settings).keep("means", SPEC, fill)
+    assert "free some space" in caplog.text and "not kept" in caplog.text
+
+
+@dataclass(frozen=True)
+class OlderSpec:
+    kind: ClassVar[str] = "means"
+    n: int = 3
+
+
+def test_what_another_version_made_is_left_out_and_named(settings: Settings) -> None:
+    make(settings)
+    store = Store(settings)
+    assert [spec for _, spec in store.readable("means", MeansSpec)[0]] == [SPEC]
+    found, (reason,) = store.readable("means", OlderSpec)
+    assert not found and f"made by version {code_version()}" in reason and "coefficient" in reason
+
+
 def test_a_file_that_was_never_stored_is_refused(settings: Settings) -> None:
     with pytest.raises(ArtifactError, match=r"no file '\.\./secret\.json', only card\.json"):
         make(settings).json("../secret.json")
@@ -265,7 +339,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "tree"
     root.mkdir()
     (root / "pyproject.toml").write_text('[project]\nversion = "9.8.7"\n')
-    monkeypatch.setattr(store_module, "ROOT", root)
+    monkeypatch.setattr(version_module, "ROOT", root)
     return root
 
 

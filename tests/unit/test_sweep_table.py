@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from codi_core.evaluation import stats
-from codi_core.evaluation.run import clusters_of
+from codi_core.problems.clusters import clusters_of
 from codi_core.problems.evalsets import load_eval_set
-from codi_core.sweeps.table import cells_of
+from codi_core.sweeps.table import CONTROLS, cells_of, ranked
 from tests.sweep_tables import spec
 
 EVAL_SET, QUESTIONS = load_eval_set("templates", 60, 0)
-GRID = spec("post-kv", n=60, indices=(5, 6), coefficients=(-1.0, 1.0), randoms=5, shuffled=2)
+GRID = spec("post-kv", n=60, indices=(5, 6), coefficients=(-1.0, 1.0), randoms=8, shuffled=2)
 RNG = np.random.default_rng(0)
 CORRECT = RNG.uniform(size=(60, len(GRID.cells()))) < 0.6
 MARGIN = RNG.normal(size=CORRECT.shape).astype(np.float16)
@@ -49,13 +49,17 @@ def test_against_the_same_and_against_all_passes(cells: pd.DataFrame, index: int
     assert row["margin"] == close(change) and row["margin_low"] < change < row["margin_high"]
 
 
-def test_percentiles_are_in_the_band_of_the_site(cells: pd.DataFrame) -> None:
-    row = cells[(cells["role"] == "cell") & (cells["index"] == 6)].iloc[3]
-    band = cells[cells["role"].isin(["random", "shuffled"]) & (cells["index"] == 6)]
-    assert len(band) == 7
+def test_a_cell_is_ranked_among_directions_of_its_own_length(cells: pd.DataFrame) -> None:
+    control = cells["role"].isin(CONTROLS)
+    found = ranked(cells[~control], cells[control])
+    row = found[(found["role"] == "cell") & (found["index"] == 6)].iloc[3]
+    band = cells[control & (cells[["a", "b", "index"]] == row[["a", "b", "index"]]).all(axis=1)]
+    assert len(band) == row["band"] == 20
     expected = 100 * ((band["delta"] < row["delta"]).mean() + 0.5 * (band["delta"] == row["delta"]).mean())
     assert row["percentile"] == close(expected)
-    assert cells.loc[cells["role"] != "cell", ["percentile", "p_holm", "p_max_all"]].isna().all(axis=None)
+    assert found.loc[found["role"] != "cell", ["percentile", "p_holm", "p_max_all"]].isna().all(axis=None)
+    few = ranked(cells[~control], cells[cells["role"] == "random"])
+    assert (few.loc[few["role"] == "cell", "band"] == 16).all() and few[["percentile", "margin_percentile"]].isna().all(axis=None)
 
 
 def test_adjusted_over_the_cells_of_the_variant(cells: pd.DataFrame) -> None:

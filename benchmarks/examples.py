@@ -1,0 +1,90 @@
+"""``python -m benchmarks.examples [MODEL …]``: compute what pages open with (Detect, Influence, Ablate, Patch, Claims) for cache/bundled.
+
+Without a model's name all of it is made anew: nothing else that ships is of these kinds.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from codi_core.services.ablate import EarlyStopRequest, early_stop
+from codi_core.services.claims import measure
+from codi_core.services.detect import DetectRequest, detect
+from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
+from codi_core.services.patch_maps import PatchMapRequest, patch_map
+from codi_core.services.shared.workbench import Workbench
+from codi_core.settings import Settings
+from codi_core.ui.ablate.link import Setup as AblateSetup
+from codi_core.ui.detect.link import Setup as DetectSetup
+from codi_core.ui.influence.link import Setup as InfluenceSetup
+from codi_core.ui.patch.examples import FIRST
+from codi_core.ui.patch.link import CONTROLS
+from codi_core.ui.patch.link import Setup as PatchSetup
+from codi_core.values.patching import WAYS
+
+MODELS = ("bundled", "bundled-steps")
+KINDS, CLAIMS = ("detections", "runs", "patches", "influences"), ("claims",)
+
+
+def main() -> None:
+    settings = Settings.from_env()
+    if not sys.argv[1:]:
+        for kind in (*KINDS, *CLAIMS):
+            shutil.rmtree(settings.bundled_dir / kind, ignore_errors=True)
+    for model in sys.argv[1:] or MODELS:
+        _shipped(settings, model, computed, KINDS)
+        _shipped(settings, model, claimed, CLAIMS)
+
+
+def _shipped(settings: Settings, model: str, work: Callable[[Workbench, str], Iterator[str]], kinds: Sequence[str]) -> None:
+    """What ``work`` makes of these kinds; what it needs besides is left behind."""
+    with tempfile.TemporaryDirectory() as made:
+        bench = Workbench(replace(settings, model=model, cache_dir=Path(made)))
+        try:
+            for line in work(bench, model):
+                print(line, flush=True)
+        finally:
+            bench.close()
+        for kind in kinds:
+            if (Path(made) / kind).is_dir():  # not where all of it ships already
+                shutil.copytree(Path(made) / kind, settings.bundled_dir / kind, dirs_exist_ok=True)
+
+
+def claimed(bench: Workbench, model: str) -> Iterator[str]:
+    for step in measure(bench, model):
+        yield f"{model}: {step.claim.key} {step.refused or 'measured'}"
+
+
+def computed(bench: Workbench, model: str) -> Iterator[str]:
+    """As the pages ask when their address says nothing."""
+    looked, needed = DetectSetup(), AblateSetup()
+    for readings in detect(bench, DetectRequest(model, looked.eval_set, looked.n, lens=looked.lens), "examples"):
+        yield f"{model}: {len(readings.questions)} of {readings.total} questions read"
+    for curve in early_stop(bench, EarlyStopRequest(model, needed.eval_set, needed.n), "examples"):
+        yield f"{model}: {curve.done:g} numbers of passes answered"
+    for seen in influence_set(bench, influence_request(model), "examples"):
+        yield f"{model}: influence in {len(seen.ids)} of {seen.total} questions"
+    for request in patch_requests(model):
+        for found in patch_map(bench, request, "examples"):
+            yield f"{model}: {request.way}, {request.donor} put in place at {found.done:g} indices"
+
+
+def influence_request(model: str) -> InfluenceSetRequest:
+    asked = InfluenceSetup()
+    return InfluenceSetRequest(model, asked.eval_set, asked.n)
+
+
+def patch_requests(model: str) -> list[PatchMapRequest]:
+    """Both ways and every control, over pairs of the eval set and over the pair the page begins with."""
+    many, one = PatchMapRequest(model, eval_set=PatchSetup().eval_set, n=PatchSetup().n), PatchMapRequest(model, *FIRST)
+    ways = [replace(request, way=way) for request in (many, one) for way in WAYS]
+    return [*ways, *(replace(many, donor=donor) for donor in CONTROLS), replace(one, donor="random")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The claims of the field, by source: a row here is all that a claim needs to be measured, judged and shown."""
+
+from __future__ import annotations
+
+from codi_core.services.claims import (
+    answer_peaks,
+    entropy_peaks,
+    explicit_chains,
+    hidden_band,
+    jacobian_values,
+    last_latents,
+    latent_lens_on_text,
+    named_pairs,
+    no_passes,
+    odd_answers,
+    one_more_pass,
+    operands,
+    other_latents,
+    parity,
+    slot_order,
+    span,
+    step_places,
+    step_supervision,
+    text_translators,
+    therefore,
+    threshold,
+    twin_accuracy,
+    twin_readings,
+)
+from codi_core.services.claims.claim import FieldClaim
+
+CLAIMS: tuple[FieldClaim, ...] = (
+    step_places.CLAIM,
+    last_latents.CLAIM,
+    odd_answers.CLAIM,
+    answer_peaks.CLAIM,
+    entropy_peaks.CLAIM,
+    text_translators.CLAIM,
+    latent_lens_on_text.CLAIM,
+    therefore.CLAIM,
+    named_pairs.CLAIM,
+    hidden_band.CLAIM,
+    parity.CLAIM,
+    one_more_pass.CLAIM,
+    step_supervision.CLAIM,
+    no_passes.CLAIM,
+    span.CLAIM,
+    twin_readings.CLAIM,
+    twin_accuracy.CLAIM,
+    other_latents.CLAIM,
+    slot_order.CLAIM,
+    threshold.CLAIM,
+    operands.CLAIM,
+    explicit_chains.CLAIM,
+    jacobian_values.CLAIM,
+)

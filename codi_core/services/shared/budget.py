@@ -1,0 +1,27 @@
+"""How much one request may ask of a server. The command line, and whoever uses the library, is not bounded."""
+
+from __future__ import annotations
+
+from codi_core.errors import BudgetError
+from codi_core.services.shared.workbench import Workbench
+
+
+def check_budget(workbench: Workbench, command: str, questions: int, directions: int = 1, passes: int = 1) -> None:
+    """Raises BudgetError, with the ``command`` that does the large job, for more than the settings allow; before anything is computed.
+
+    ``directions``: conditions, sites or rows that each question is run under. A model without passes still runs once.
+    """
+    if not workbench.served:
+        return
+    settings, passes = workbench.settings, max(passes, 1)
+    work = questions * directions * passes
+    if settings.most_questions and questions > settings.most_questions:
+        what = f"{questions:,} questions: this server takes up to {settings.most_questions:,} a request (CODI_MOST_QUESTIONS)"
+    elif settings.most_work and work > settings.most_work:
+        what = (
+            f"{questions:,} questions × {directions:,} direction{'s' * (directions > 1)} × {passes} pass{'es' * (passes > 1)} = {work:,}: "
+            f"this server computes up to {settings.most_work:,} of them a request (CODI_MOST_WORK)"
+        )
+    else:
+        return
+    raise BudgetError(f"{what}. Take fewer questions or directions, or run it where you are alone: {command}")

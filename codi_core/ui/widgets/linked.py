@@ -1,0 +1,111 @@
+"""Widgets whose value is in the URL: each shows what the URL says, whoever wrote it, and writes what is chosen there.
+
+``name`` is the parameter of the URL; what it cannot be falls back to the default. Streamlit's own ``bind="query-params"`` does the same
+where one page alone has a name. A name of several pages would be lost: Streamlit removes from the address of the page that opens whatever
+was bound on the page that is left, also when a link has put it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from codi_core.ui.shell import url
+
+Option = TypeVar("Option", bound=str)
+Title = Callable[[str], str]
+
+
+def select(
+    label: str,
+    name: str,
+    options: Sequence[Option],
+    *,
+    default: Option | None = None,
+    title: Title = str,
+    about: str | None = None,
+    width: Any = "stretch",
+    visible: bool = True,
+) -> Option:
+    """A list of which one entry is always chosen."""
+    chosen = url.one_of(name, options, options[0] if default is None else default)
+    st.selectbox(
+        label,
+        list(options),
+        key=shows(name, chosen),
+        on_change=write,
+        args=(name,),
+        format_func=title,
+        help=about,
+        width=width,
+        label_visibility="visible" if visible else "collapsed",
+    )
+    return chosen
+
+
+def segmented(
+    label: str, name: str, options: Sequence[Option], *, default: Option | None = None, title: Title = str, about: str | None = None
+) -> Option:
+    """Buttons of which one is always pressed."""
+    chosen = url.one_of(name, options, options[0] if default is None else default)
+    key = shows(name, chosen)
+    st.segmented_control(
+        label, list(options), required=True, wrap=True, key=key, on_change=write, args=(name,), format_func=title, help=about
+    )
+    return chosen
+
+
+def count(label: str, name: str, options: Sequence[int], *, default: int, about: str | None = None) -> int:
+    """Buttons of whole numbers of which one is always pressed."""
+    return int(segmented(label, name, [str(option) for option in options], default=str(default), about=about))
+
+
+def number(label: str, name: str, *, default: int = 0, most: int, step: int = 1, about: str | None = None, width: Any = "stretch") -> int:
+    """A whole number from 0 to ``most``."""
+    value = url.whole(name, default, most)
+    st.number_input(label, 0, most, step=step, key=shows(name, value), on_change=write, args=(name,), help=about, width=width)
+    return value
+
+
+def area(label: str, name: str, *, default: str, save: Callable[[str], None]) -> str:
+    """A text of a few lines; ``save`` writes it into the URL."""
+    value = url.read(name, default)
+    st.text_area(label, key=shows(name, value), on_change=lambda: save(st.session_state[key_of(name)]), height=104)
+    return value
+
+
+def toggle(label: str, name: str, values: tuple[str, str] = ("no", "yes"), *, about: str | None = None) -> bool:
+    """``values``: what the URL says for off, the default, and for on."""
+    on = url.one_of(name, values, values[0]) == values[1]
+
+    def changed() -> None:
+        url.write(name, values[st.session_state[key_of(name)]])
+
+    st.toggle(label, key=shows(name, on), on_change=changed, help=about)
+    return on
+
+
+def key_of(name: str) -> str:
+    """Of the widget: not the bare name, under which Streamlit keeps the values of widgets bound on other pages."""
+    return f"url-{name}"
+
+
+def shows(name: str, value: Any) -> str:
+    """Key of the widget, which shows ``value``."""
+    return showing(key_of(name), value)
+
+
+def showing(key: str, value: Any) -> str:
+    """The same of any key. Set only where it differs: what is set goes to the browser, and would undo a click made meanwhile. And on a page
+    that has just opened: its widget is another one, which starts at its default, while the state still has what the page before showed."""
+    page, shown_on = st.session_state.get("page"), st.session_state.setdefault("shown-on", {})
+    if key not in st.session_state or st.session_state[key] != value or shown_on.get(key) != page:
+        st.session_state[key] = value
+        shown_on[key] = page
+    return key
+
+
+def write(name: str) -> None:
+    url.write(name, str(st.session_state[key_of(name)]))

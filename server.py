@@ -1,0 +1,65 @@
+"""What `streamlit run` serves: the app, and one route a page.
+
+Streamlit's own page asks for its server below the address it was opened at (`/steer/_stcore/health`) before it asks at the root: two errors
+in the console of every deep link. Told where the server is, it asks there. And `/inspect` opens the page that is at `/`.
+
+The model of the settings is opened before the address answers, not by the first visitor; one that takes longer is opened meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Thread
+
+import streamlit
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+from streamlit.starlette import App
+
+from codi_core.settings import LOCAL
+from codi_core.ui.pages import PAGES
+
+if streamlit.get_option("server.address") not in LOCAL:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # whoever reaches the server cannot make it fetch anything: docs/serving.md
+
+HERE = "<script>window.__streamlit = { BACKEND_BASE_URL: new URL('.', window.location).href };</script>"
+INDEX = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8").replace("<head>", f"<head>{HERE}", 1)
+
+
+WAITS = 30.0
+"""Seconds that the address waits for the model; the bundled ones take a few."""
+
+
+def index(request: Request) -> Response:
+    return HTMLResponse(INDEX, headers={"Cache-Control": "no-cache"})
+
+
+def first(request: Request) -> Response:
+    """Relative: a proxy may have put the app below a path of its own."""
+    return RedirectResponse(f".?{request.url.query}")
+
+
+def open_first() -> None:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in app.py
+    importlib.import_module("codi_core.ui.start").open_first()
+
+
+@asynccontextmanager
+async def opening(_: App) -> AsyncIterator[None]:
+    thread = Thread(target=open_first, name="open-first", daemon=True)
+    thread.start()
+    await asyncio.to_thread(thread.join, WAITS)
+    yield
+
+
+app = App(
+    Path(__file__).with_name("app.py"),
+    routes=[Route(f"/{page.name}", first if page is PAGES[0] else index) for page in PAGES],
+    lifespan=opening,
+)

@@ -1,0 +1,87 @@
+"""The wheel, installed into an empty folder and used from another one: no source tree is near."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from codi_core.settings import ROOT
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the package and its commands; what it depends on comes from this environment."""
+    dist, site = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("site")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, ROOT], check=True, capture_output=True)
+    (wheel,) = dist.glob("codi_explorer-*.whl")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-index", "--target", site, wheel]
+    subprocess.run(pip, check=True, capture_output=True)
+    return site
+
+
+@pytest.fixture
+def away(installed: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of somebody who has the package alone; their home is empty."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODI_", "XDG_"))}
+    return {**kept, "PYTHONPATH": str(installed), "HOME": str(tmp_path), "PATH": f"{installed / 'bin'}:{os.environ['PATH']}"}
+
+
+def codi(away: dict[str, str], cwd: Path, *words: str) -> str:
+    return subprocess.run(["codi", *words], cwd=cwd, env=away, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_model_that_ships_thinks_and_the_result_goes_to_the_users_cache(away: dict[str, str], tmp_path: Path) -> None:
+    assert re.match(r"codi-explorer +0\.", codi(away, tmp_path, "--version"))
+    codi(away, tmp_path, "eval", "--eval-set", "templates", "--n", "2")
+    made = [path for path in tmp_path.rglob("meta.json") if "evals" in path.parts]
+    assert made and all("codi-explorer" in path.parts for path in made)
+
+
+def test_the_dashboard_is_served_from_the_package(away: dict[str, str], tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen([sys.executable, "-m", "codi_core", "dashboard", "--port", str(port)], cwd=tmp_path, env=away)
+    try:
+        assert answers(f"http://127.0.0.1:{port}/_stcore/health") == "ok"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def test_the_snippet_of_the_readme_runs(away: dict[str, str], tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    subprocess.run([sys.executable, "-c", snippet.replace("n=100", "n=8")], cwd=tmp_path, env=away, check=True)
+
+
+def answers(address: str) -> str:
+    deadline = time.monotonic() + 180  # a busy machine; a second or two otherwise
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as reply:
+                return str(reply.read().decode())
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    return "nothing"
+
+
+def test_no_module_needs_what_only_unix_has() -> None:
+    needed = {
+        f"{path.name}: {alias.name}"
+        for path in (ROOT / "codi_core").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in (node.names if isinstance(node, ast.Import) else [ast.alias(node.module or "")])
+        if alias.name.split(".")[0] in ("fcntl", "resource", "pwd", "grp", "termios")
+    }
+    assert needed == set()

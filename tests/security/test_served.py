@@ -1,0 +1,134 @@
+"""What a server refuses its viewers, and what the command line does all the same."""
+
+from __future__ import annotations
+
+import logging
+import os
+import runpy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit
+
+from codi_core.errors import ArtifactError, BudgetError, DataError, ModelError
+from codi_core.services.ablate import AblateRequest, EarlyStopRequest, ablate, early_stop
+from codi_core.services.catalog import download, model_choices
+from codi_core.services.detect import DetectRequest, batches_of, detect
+from codi_core.services.differences import DifferenceRequest, read_differences
+from codi_core.services.effects import evaluate_condition
+from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
+from codi_core.services.shared.interventions import KV, Difference
+from codi_core.services.shared.requests import ConditionRequest
+from codi_core.services.shared.workbench import Workbench
+from codi_core.services.uploads import save_upload
+from codi_core.settings import ROOT, Settings
+from codi_core.ui.shell.calls import within
+from codi_core.ui.shell.errors import said, shown_errors
+from codi_core.values.questions import Question
+
+MODEL = "bundled-steps"
+CONDITION = ConditionRequest(MODEL, (KV(Difference(2, 4), 1.0, (5,)),), "templates", n=20, controls=40)
+
+
+@pytest.fixture
+def bench(settings: Settings) -> Iterator[Workbench]:
+    bench = Workbench(replace(settings, model=MODEL, device="cpu", threads=1, most_questions=10, most_work=1_000), served=True)
+    yield bench
+    bench.close()
+
+
+def nothing_runs(engine: object, check_cancelled: object) -> None:
+    raise AssertionError("work was started")
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (lambda bench: next(evaluate_condition(bench, CONDITION, "a")), r"20 questions: .* up to 10 .*codi_core eval .*--controls 40"),
+        (lambda bench: next(evaluate_condition(bench, replace(CONDITION, n=9), "a")), "9 questions × 42 directions × 6 passes = 2,268"),
+        (lambda bench: next(detect(bench, DetectRequest(MODEL, "templates", 20), "a")), r"codi_core detect .*--n 20"),
+        (lambda bench: next(influence_set(bench, InfluenceSetRequest(MODEL, n=20), "a")), "codi_core influence"),
+        (lambda bench: next(early_stop(bench, EarlyStopRequest(MODEL, "templates", 20), "a")), "codi_core eval"),
+        (lambda bench: read_differences(bench, DifferenceRequest(MODEL, n=20), "a"), r"codi_core geometry .*--means-n 20"),
+    ],
+)
+def test_a_request_above_the_budget_is_refused_with_its_command(
+    bench: Workbench, start: Callable[[Workbench], Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "engine", nothing_runs)
+    with pytest.raises(BudgetError, match=says):
+        start(bench)
+
+
+def test_many_directions_at_once_are_refused_too(bench: Workbench) -> None:
+    with pytest.raises(BudgetError, match="directions × 6 passes"):
+        next(ablate(bench, AblateRequest(MODEL, ("zero", "mean"), eval_set="templates", n=10), "a"))
+
+
+def test_the_command_line_is_not_bounded(settings: Settings) -> None:
+    bench = Workbench(replace(settings, most_questions=1, most_work=1, device="cpu", threads=1))
+    try:
+        assert next(detect(bench, DetectRequest(MODEL, "templates", 2), "a")).complete
+    finally:
+        bench.close()
+
+
+def test_long_questions_are_read_a_few_at_a_time() -> None:
+    questions = [Question(str(n), "?", 1.0, "", (), ()) for n in range(200)]
+    assert [len(batch) for batch in batches_of(questions, [50] * 200)] == [64, 64, 64, 8]
+    assert [len(batch) for batch in batches_of(questions[:8], [6_000] * 8)] == [2, 2, 2, 2]
+    assert [len(batch) for batch in batches_of(questions[:2], [40_000] * 2)] == [1, 1], "one is always read"
+
+
+def test_a_file_above_the_limit_is_refused(settings: Settings) -> None:
+    with pytest.raises(DataError, match=r"big.csv has 1\.0 MB.*up to 0 MB.*codi_core eval --eval-set big.csv"):
+        save_upload(replace(settings, most_upload_mb=0), "big.csv", b"question,answer\n" + b"x" * 2**20)
+    assert not (settings.cache_dir / "uploads").exists()
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "", None, "192.168.0.2", "::"])
+def test_where_others_reach_it_only_what_was_named_is_opened(address: str | None) -> None:
+    assert within(Settings(), address).models == ("bundled-steps", "bundled", "bundled-pause", "bundled-steps-pause")
+    assert within(Settings(model="owner/repo"), address).models[0] == "owner/repo"
+    assert within(Settings(models=("bundled",)), address).models == ("bundled",)
+    assert within(Settings(models=("*",)), address).models == ()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "::1"])
+def test_where_nobody_else_does_any_is(address: str) -> None:
+    assert within(Settings(), address).models == () and within(Settings(models=("bundled",)), address).models == ("bundled",)
+
+
+@pytest.mark.parametrize(("address", "fetches"), [("0.0.0.0", False), (None, False), ("127.0.0.1", True)])
+def test_where_others_reach_it_nothing_is_fetched(address: str | None, fetches: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "to be put back")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(streamlit, "get_option", lambda _: address)
+    runpy.run_path(str(ROOT / "server.py"))
+    assert os.environ.get("HF_HUB_OFFLINE") == (None if fetches else "1")
+
+
+def test_a_model_that_was_not_named_is_neither_listed_nor_opened_nor_fetched(settings: Settings) -> None:
+    bench = Workbench(replace(settings, model="bundled", models=("bundled",)), served=True)
+    try:
+        assert [choice.name for choice in model_choices(bench)] == ["bundled"]
+        for refused in (lambda: bench.run("bundled-steps", nothing_runs, "a"), lambda: download(bench, "codi-gpt2")):
+            with pytest.raises(ModelError, match="CODI_MODELS"):
+                refused()
+    finally:
+        bench.close()
+
+
+def test_no_folder_of_the_server_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    monkeypatch.setenv("CODI_CACHE_DIR", str(tmp_path))
+    error = ArtifactError(f"{tmp_path}/evals/x has changed: delete {tmp_path}/evals/x and run again; {ROOT}/cache, {Path.home()}/.cache")
+    assert said(error) == (
+        "cache/evals/x has changed: whoever runs this server can delete cache/evals/x and run again; codi/cache, ~/.cache"
+    )
+    with caplog.at_level(logging.INFO), shown_errors():
+        raise error
+    (record,) = [record for record in caplog.records if record.name.startswith("codi_core")]  # Streamlit misses its server
+    assert record.exc_info is None and "\n" not in record.getMessage() and str(tmp_path) in record.getMessage(), "the operator sees where"

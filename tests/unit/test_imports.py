@@ -1,0 +1,52 @@
+"""Which libraries a command imports: each costs every start of it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codi_core.settings import ROOT
+
+HEAVY = (
+    *(
+        "torch",
+        "torch._dynamo",
+        "torch.distributed.tensor",
+        "sympy",
+        "transformers",
+        "transformers.modeling_utils",
+        "transformers.generation",
+    ),
+    *("pandas", "pyarrow", "scipy", "scipy.stats", "statsmodels", "plotly", "streamlit", "ray", "huggingface_hub.hf_api"),
+)
+RUNS = {"torch", "transformers", "huggingface_hub.hf_api"}
+"""What running a model needs: tensors, and a tokenizer."""
+PROMPT = "A team starts with 3 members. They recruit 5 new members. How many members are there now?"
+
+
+@pytest.mark.late
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        (["--help"], set()),
+        (["eval", "--help"], set()),
+        (["steer", "--help"], set()),
+        (["sweep", "--help"], set()),
+        (["info"], RUNS | {"pandas", "pyarrow", "scipy"}),  # evaluations are stored as tables, and have an interval
+        (["lens", "--prompt", PROMPT], RUNS),
+        (["rollout", "--prompts", "PROMPTS", "--out", "OUT"], RUNS),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+)
+def test_a_command_imports_what_it_needs(command: list[str], allowed: set[str], tmp_path: Path) -> None:
+    (tmp_path / "prompts.json").write_text(f'["{PROMPT}"]')
+    files = {"PROMPTS": f"{tmp_path}/prompts.json", "OUT": f"{tmp_path}/out"}
+    code = (
+        "import atexit, sys; from codi_core.cli import main\n"
+        f"atexit.register(lambda: print('IMPORTED', *(name for name in {HEAVY!r} if name in sys.modules)))\n"
+        f"sys.exit(main({[files.get(word, word) for word in command]!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.splitlines()[-1].split()[1:]) <= allowed
