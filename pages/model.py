@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from codi_core.ui.model import beside, views
+from codi_core.ui.model import beside, status, views
 from codi_core.ui.model.link import Setup
 from codi_core.ui.model.passport import passport
 from codi_core.ui.shell import calls, layout
@@ -36,3 +36,5 @@ if card is not None:
         if twin and chosen:
             beside.lens(model, twin, chosen)
     views.training(card)
+with shown_errors():
+    status.panel()

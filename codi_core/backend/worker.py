@@ -50,6 +50,7 @@ class Job(Generic[Result]):
         self._work = work
         self._stop = threading.Event()
         self._future: Future[Result] = Future()
+        self._started = self._ended = float("inf")
 
     @property
     def person(self) -> str:
@@ -59,6 +60,16 @@ class Job(Generic[Result]):
     @property
     def done(self) -> bool:
         return self._future.done()
+
+    @property
+    def waited(self) -> float:
+        """Seconds in line, so far."""
+        return min(self._started, self._ended, time.monotonic()) - self.since
+
+    @property
+    def ran(self) -> float:
+        """Seconds of its work, so far."""
+        return max(0.0, min(self._ended, time.monotonic()) - self._started)
 
     def place(self) -> int:
         """Jobs that finish before this one starts, the running one included; 0 when it runs or is done."""
@@ -95,13 +106,19 @@ class Job(Generic[Result]):
             raise Cancelled("The work was superseded by a newer request.")
 
     def _run(self) -> None:
+        self._started = time.monotonic()
         try:
             self._check()
-            self._future.set_result(self._work(self._check))
+            result = self._work(self._check)
         except BaseException as error:  # whoever waits must hear of it, whatever it is
+            self._ended = time.monotonic()
             self._future.set_exception(error)
+        else:
+            self._ended = time.monotonic()
+            self._future.set_result(result)
 
     def _leave(self) -> None:
+        self._ended = time.monotonic()
         self._stop.set()
         self._future.set_exception(Cancelled("The work was superseded by a newer request."))
 
@@ -143,6 +160,12 @@ class Worker:
                 self._line[older] = job
             self._changed.notify()
         return job
+
+    @property
+    def length(self) -> int:
+        """Jobs in line, the running one included."""
+        with self._changed:
+            return len(self._line) + (self._running is not None)
 
     def place_of(self, job: Job[Any]) -> int:
         with self._changed:
@@ -217,10 +240,9 @@ class Worker:
                 if self._on_idle:
                     self._on_idle()
                 continue
-            started = time.monotonic()
             job._run()
             with self._changed:
-                self._lengths.append(time.monotonic() - started)
+                self._lengths.append(job.ran)
             del job  # what it computed is not kept alive until somebody comes
 
 

@@ -40,6 +40,7 @@
 * `rollouts`: `read_prompts`, `write_rollouts`. Rollouts of many prompts, as files others can read: answers.json and latents.npz.
 * `selfcheck`: `selfcheck`. Does the engine compute what the model is defined to compute? Asked of the model at hand, on the machine at
   hand.
+* `status`: `Status`, `status`. How the server is: who waits, what it holds, what it did.
 * `steer`: `SteeredAnswer`, `Steering`, `steer`. One prompt under an intervention, beside the unsteered answer and the same push in a
   random direction.
 * `sparse`: `SparseRequest`, `sparse`, `sparse_command`. One cell of one prompt as a sum of few token directions, beside random vectors.

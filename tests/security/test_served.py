@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,11 +21,14 @@ from codi_core.services.detect import DetectRequest, batches_of, detect
 from codi_core.services.differences import DifferenceRequest, read_differences
 from codi_core.services.effects import evaluate_condition
 from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
+from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.shared.interventions import KV, Difference
+from codi_core.services.shared.meter import Meter
 from codi_core.services.shared.requests import ConditionRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.uploads import save_upload
 from codi_core.settings import ROOT, Settings
+from codi_core.ui.shell import calls
 from codi_core.ui.shell.calls import within
 from codi_core.ui.shell.errors import said, shown_errors
 from codi_core.values.questions import Question
@@ -132,3 +136,19 @@ def test_no_folder_of_the_server_is_shown(monkeypatch: pytest.MonkeyPatch, caplo
         raise error
     (record,) = [record for record in caplog.records if record.name.startswith("codi_core")]  # Streamlit misses its server
     assert record.exc_info is None and "\n" not in record.getMessage() and str(tmp_path) in record.getMessage(), "the operator sees where"
+
+
+def test_counters_are_served_and_hold_nothing_that_people_type(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Workbench(replace(settings, model=MODEL, device="cpu", threads=1), served=True, meter=Meter())
+    monkeypatch.setattr(calls, "opened", lambda: bench)
+    try:
+        bench.call(inspect, InspectRequest(MODEL, "My secret is 7 plus 8."), "a-secret-name")
+        answer = runpy.run_path(str(ROOT / "server.py"))["metrics"](None)
+    finally:
+        bench.close()
+    text = answer.body.decode()
+    assert answer.media_type.startswith("text/plain") and 'codi_requests_total{kind="inspect",outcome="ok"} 1.0' in text
+    assert "codi_line 0.0" in text
+    assert not re.search(f"secret|{re.escape(str(settings.cache_dir))}|{re.escape(str(ROOT))}", text)

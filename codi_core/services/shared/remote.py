@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Concatenate
 
 from codi_core.backend.cluster import Cluster
+from codi_core.services.shared.meter import Meter
 from codi_core.services.shared.workbench import Args, Value, Workbench
 from codi_core.settings import Settings
 from codi_core.store import Store
@@ -41,6 +42,9 @@ class RemoteWorkbench:
 class RemoteWorkbenches:
     """One workbench an actor; a viewer keeps to one of them, where a newer request supersedes the older one."""
 
+    meter = None
+    """Requests are counted and logged where they are served: in the actors."""
+
     def __init__(self, cluster: Cluster[Workbench], settings: Settings) -> None:
         self.settings = settings
         self._cluster = cluster
@@ -58,5 +62,5 @@ def open_workbench(settings: Settings) -> Workbench | RemoteWorkbenches:
 
 
 def served(settings: Settings) -> Workbench:
-    """One whose requests are bounded."""
-    return Workbench(settings, served=True)
+    """One whose requests are bounded and counted."""
+    return Workbench(settings, served=True, meter=Meter())

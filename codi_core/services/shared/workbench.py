@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from codi_core.backend.worker import ON_WAIT_SECONDS, Waiting, Worker
 from codi_core.device import available_memory, free_cached_memory
@@ -19,6 +19,7 @@ from codi_core.lenses.base import Lens
 from codi_core.lenses.registry import load_lens
 from codi_core.models.load import ModelRequest, load_model
 from codi_core.models.presets import PRESETS
+from codi_core.services.shared import entry
 from codi_core.settings import Settings
 from codi_core.steering.context import Directions
 from codi_core.steering.means import LatentSamples
@@ -26,6 +27,9 @@ from codi_core.store import Store
 from codi_core.values.callbacks import CheckCancelled, OnWait
 from codi_core.values.model import Rollout, RolloutConfig
 from codi_core.values.questions import EvalSetSpec, Question
+
+if TYPE_CHECKING:  # the command line counts nothing
+    from codi_core.services.shared.meter import Meter
 
 MODELS_KEPT = 2
 ROLLOUTS_KEPT = 32
@@ -58,6 +62,9 @@ class LruCache(Generic[Key, Value]):
     def __iter__(self) -> Iterator[Value]:
         return iter(self._values.values())
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def get(self, key: Key, make: Callable[[], Value], make_room: Callable[[], None] | None = None) -> Value:
         """The value, made when it is not kept; the one used longest ago is let go first."""
         if key not in self._values:
@@ -73,16 +80,20 @@ class LruCache(Generic[Key, Value]):
 class Workbench:
     """One a process. Services take it first; whatever touches a model goes through `run`."""
 
-    def __init__(self, settings: Settings, models: Mapping[str, ModelRequest] | None = None, served: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, models: Mapping[str, ModelRequest] | None = None, served: bool = False, meter: Meter | None = None
+    ) -> None:
         """``models``: what a name stands for where it is more than a preset, a hub id or a folder (a base, a LoRA alpha, …).
 
-        ``served``: to viewers, whose requests are bounded by the settings.
+        ``served``: to viewers, whose requests are bounded by the settings. ``meter`` counts them.
         """
-        self.settings, self.served = settings, served
+        self.settings, self.served, self.meter = settings, served, meter
         self.models = dict(models or {})
         self.store = Store(settings)
         self.store.tidy()
         self.worker = Worker(on_idle=self._make_room)
+        if meter:
+            meter.watch(self.worker)
         self._engines: LruCache[ModelRequest, Engine] = LruCache(MODELS_KEPT)
         self._rollouts: LruCache[tuple[str, str, RolloutConfig], Rollout] = LruCache(ROLLOUTS_KEPT)
         self._lenses: LruCache[tuple[str, str], Lens] = LruCache(LENSES_KEPT)
@@ -106,12 +117,16 @@ class Workbench:
 
     def call(self, service: Callable[Concatenate[Workbench, Args], Value], *args: Args.args, **kwargs: Args.kwargs) -> Value:
         """A service of this workbench; as `RemoteWorkbench.call`."""
+        if self.meter:
+            return self.meter.call(service.__name__, args, lambda: service(self, *args, **kwargs))
         return service(self, *args, **kwargs)
 
     def stream(
         self, service: Callable[Concatenate[Workbench, Args], Iterator[Value]], *args: Args.args, **kwargs: Args.kwargs
     ) -> Iterator[Value]:
         """A service that yields ever better values; as `RemoteWorkbench.stream`."""
+        if self.meter:
+            return self.meter.stream(service.__name__, args, lambda: service(self, *args, **kwargs))
         return service(self, *args, **kwargs)
 
     def run(self, model: str, work: Callable[[Engine, CheckCancelled], Value], viewer: str, on_wait: OnWait | None = None) -> Value:
@@ -122,7 +137,10 @@ class Workbench:
         """
         behind = f"/{BEHIND}" in viewer
         job = self.worker.submit(lambda check_cancelled: work(self.engine(model), check_cancelled), viewer, behind)
-        return job.result(on_wait=on_wait)
+        try:
+            return job.result(on_wait=on_wait)
+        finally:
+            entry.note(job)
 
     @contextmanager
     def alone(self, what: Hashable, on_wait: OnWait | None) -> Iterator[None]:
@@ -149,6 +167,19 @@ class Workbench:
         if self.served and allowed and request.name not in allowed:
             raise ModelError(f"'{request.name}' is not among the models this server opens: {', '.join(allowed)} (CODI_MODELS).")
         return self._engines.get(request, lambda: Engine(load_model(request, self.settings)), make_room=self._make_room)
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """How much is kept, by what it is. A glance from any thread."""
+        return {
+            "models": len(self._engines),
+            "rollouts": len(self._rollouts),
+            "lenses": len(self._lenses),
+            "steered prompts": len(self.probes),
+            "patched pairs": len(self.pairs),
+            "eval sets": len(self.prepared),
+            "directions": len(self.directions),
+        }
 
     def _make_room(self) -> None:
         """What was computed with a model keeps it alive: let it go when a model has to leave."""
