@@ -105,7 +105,7 @@ def _show(found: InfluenceSet, request: InfluenceSetRequest, card: ModelCard) ->
     export_menu(
         f"codi-influence-{found.spec.key}",
         lambda: heatmap([graph], True, EDGES[edge], line),
-        lambda: [figures.edges_table(found), figures.summary_table(found), figures.to_answer_table(found)],
+        lambda: [table(found) for table in (figures.edges_table, figures.summary_table, figures.to_answer_table, figures.numbers_table)],
         lambda: _exported(found, request, line),
     )
     st.caption(plain(line))
@@ -132,7 +132,11 @@ def _said(found: InfluenceSet) -> str:
 
 
 def _exported(found: InfluenceSet, request: InfluenceSetRequest, line: str) -> dict[str, Any]:
-    tables = {"edges": figures.edges_table(found), "summaries": figures.summary_table(found)}
+    tables = {
+        "edges": figures.edges_table(found),
+        "summaries": figures.summary_table(found),
+        "numbers": figures.numbers_table(found),
+    }
     return {
         "condition": line,
         "command": influence_set_command(request),
