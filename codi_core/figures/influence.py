@@ -49,7 +49,7 @@ EDGES: dict[str, str] = {
 """What an edge can be measured by; the first three replace a latent and roll on."""
 
 
-SHARE_NAMES: dict[Share, str] = {
+SHARE_NAMES: dict[str, str] = {
     "attention": "attention",
     "value-weighted": "value-weighted attention",
     "rollout": "attention rollout",

@@ -78,9 +78,9 @@ def influence() -> Influence:
     total = np.full((3, 2, 2), np.nan, np.float32)
     total[:, 0, 1] = (1, 2, 3)
     graph = Graph("zero", total, np.zeros(2, np.float32), np.full((3, 3), np.nan, np.float32), np.zeros(3, np.float32), 0.0)
-    attention = attention.astype(np.float32)
-    maps = Maps(attention, attention * rng.random((2, 2, 4, 7)).astype(np.float32), attention[0, 0])
-    return Influence("k", "q", "7", ("<s>", "2", "?"), (1,), 2, maps, replace(maps, attention=attention[::-1]), graph, 1.0)
+    shares = attention.astype(np.float32)
+    maps = Maps(shares, shares * rng.random((2, 2, 4, 7)).astype(np.float32), shares[0, 0])
+    return Influence("k", "q", "7", ("<s>", "2", "?"), (1,), 2, maps, replace(maps, attention=shares[::-1]), graph, 1.0)
 
 
 def test_attention_shows_slots_first_and_every_key_once() -> None:

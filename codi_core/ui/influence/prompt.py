@@ -29,6 +29,10 @@ from codi_core.values.signs import decimal
 BY_NAMES = {"zero": "zeros", "gaussian": "Gaussian noise", "mean": "the mean latent", "resample": "another question's latent"}
 HOW_NAMES = {"kv": "keys and values", "z": "z", "both": "both"}
 EDGE_NAMES = {"kl": "answer (KL)", "dz": "latent (Δz)", "lens": "lens (KL)", "direct": "direct"}
+OTHER_ORDER = (
+    "In another order: the same question with every number in the next one's place, read at the same places. Where that makes no "
+    "difference attention goes to where numbers stand, not to which they are."
+)
 NOT_CAUSAL = "None of these maps is causal: see what a cut does."
 ABOUT: dict[Share, str] = {
     "attention": (
@@ -51,7 +55,7 @@ def view(card: ModelCard, model: str) -> None:
     prompt_box(prompt, lambda text: calls.tokens(model, text), url.write_prompt)
     examples.gallery()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        share = linked.select("Map", "share", SHARES, title=lambda name: SHARE_NAMES[name], about=NOT_CAUSAL, width=210)
+        share = linked.select("Map", "share", SHARES, title=SHARE_NAMES.__getitem__, about=NOT_CAUSAL, width=210)
         whole = share == "rollout"
         layer = None if whole else _which("Layer", "in-layer", card.n_layers)
         head = None if whole else _which("Head", "in-head", card.n_heads)
@@ -116,10 +120,7 @@ def _attention(found: Influence, request: InfluenceRequest, shown: _Map, line: s
         with st.expander("Numbers of the question, beside their baselines"):
             numbers = figures.numbers_table(found, shown.layer, shown.head, shown.share)
             st.dataframe(numbers.round(3), hide_index=True)
-            st.caption(
-                "In another order: the same question with every number in the next one's place, read at the same places. What stays is "
-                "attention to where numbers stand, not to which they are."
-            )
+            st.caption(OTHER_ORDER)
 
 
 def _map_facts(found: Influence) -> dict[str, Any]:
