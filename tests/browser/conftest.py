@@ -123,7 +123,7 @@ def drawn(page: Page) -> None:
     while places.count():
         place = places.first.element_handle()
         assert place
-        place.scroll_into_view_if_needed()
+        place.evaluate("place => place.scrollIntoView({block: 'center'})")  # Playwright's own waits for what may be drawn by now
         place.wait_for_element_state("hidden")
     expect(page.locator(".stPlotlyChart:has([data-testid=stSkeleton])")).to_have_count(0)
     settled(page)
