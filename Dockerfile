@@ -17,6 +17,6 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_P
     HOST=0.0.0.0 PORT=8501 HF_HOME=/data/hub CODI_CACHE_DIR=/data/cache CODI_MODEL=bundled
 VOLUME /data
 EXPOSE 8501
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD python -c "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/_stcore/health', timeout=4)"
+HEALTHCHECK --interval=30s --timeout=15s --start-period=60s --retries=3 \
+    CMD python -c "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/_stcore/health', timeout=10)"
 CMD ["sh", "-c", "exec streamlit run server.py --server.address \"$HOST\" --server.port \"$PORT\""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import numpy as np
@@ -170,6 +171,17 @@ def test_what_is_kept_is_read_again_and_two_checkpoints_are_never_joined(setting
     assert [each.ruling for each in table["/somewhere/else"]] == ["not measured"] * len(CLAIMS)
     assert "reproduced" in [each.ruling for each in table[f"/models/{MODEL.name}"]], "a folder is stored under its last part"
     assert MODEL.name not in table
+
+
+def test_of_two_made_in_one_moment_the_one_of_the_greater_key_is_the_newer(settings: Settings) -> None:
+    store, own = Store(settings), evidence(next(claim for claim in CLAIMS if claim.key == "C18"), *HOLDS["C18"])
+    several = [own.spec.__class__(**{**vars(own.spec), "model": MODEL.__class__(**{**vars(MODEL), "checkpoint": name})}) for name in "abcd"]
+    for spec in several:
+        keep(store, Evidence(spec, {"change": own.arrays["change"]}, own.clusters, own.facts))
+        meta = store.path("claims", spec.key) / "meta.json"
+        meta.write_text(re.sub(r'"created": "[^"]*"', '"created": "2026-11-28T00:00:00.000+00:00"', meta.read_text()))
+    (found,) = stored_evidence(store)[MODEL.name].values()
+    assert found.spec == max(several, key=lambda spec: spec.key)
 
 
 # Statistics of their own
