@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, overload
 
+from codi_core.api.measured import Accuracy, Effect
 from codi_core.api.progress import OnDone, shown
-from codi_core.api.results import Accuracy, Effect, Influences, Patched, Steered, Thought
+from codi_core.api.results import Influences, Patched, Steered, Thought
 from codi_core.errors import InputError
 from codi_core.models.load import ModelRequest
 from codi_core.services.cards import ModelCard, model_card
@@ -56,7 +57,13 @@ def load(name: str = "", *, passes: int | None = None, settings: Settings | None
 
 
 class Model:
-    """Opened once; every call goes through the thread that owns it."""
+    """Opened once; every call goes through the thread that owns it.
+
+    >>> import codi_core as codi
+    >>> model = codi.load("bundled-steps")
+    >>> model.name, model.card.passes == model.passes
+    ('bundled-steps', True)
+    """
 
     def __init__(self, bench: Workbench, name: str, passes: int | None = None) -> None:
         self._bench, self.name = bench, name
@@ -71,7 +78,12 @@ class Model:
 
     @property
     def lenses(self) -> tuple[str, ...]:
-        """Names of the lenses it can be read through."""
+        """Names of the lenses it can be read through.
+
+        >>> import codi_core as codi
+        >>> {"logit", "tuned:all"} <= set(codi.load("bundled-steps").lenses)
+        True
+        """
         return tuple(option.name for option in lens_menu(self._bench, self.name, VIEWER))
 
     @overload
@@ -108,6 +120,11 @@ class Model:
 
         The intervention is ``condition``, in the words of the command line, or ``a=``, ``b=``, ``site=``, ``index=``, ``coefficient=``
         (`condition_of`). Raises InterventionError for what cannot be done.
+
+        >>> import codi_core as codi
+        >>> pushed = codi.load("bundled-steps").steer("How much is 3 plus 4?", a=2, b=4, site="kv", index=5, coefficient=0.5)
+        >>> list(pushed.panes)
+        ['baseline', 'steered', 'control']
         """
         text = prompt.question if isinstance(prompt, Thought) else prompt
         passes = prompt.value.request.passes if isinstance(prompt, Thought) else self.passes
@@ -118,12 +135,20 @@ class Model:
         """A place of one prompt put in another: ``3.4`` (index.depth), ``3`` or ``0-3`` (all depths), ``kv3`` (a cache slot) or ``z2``.
 
         ``put``: the place in the target; "": the same. Beside it a random vector as long (number ``seed``). Raises InterventionError.
+
+        >>> import codi_core as codi
+        >>> codi.load("bundled-steps").patch("How much is 3 plus 4?", "How much is 3 plus 4?", "kv3").value.effect.identical
+        True
         """
         return Patched(patch(self._bench, PatchRequest(self.name, source, target, taken, put, self.passes, seed=seed), VIEWER))
 
     def influence(self, prompt: str | Thought, by: By = "zero") -> Influences:
         """Who reads whom: attention from passes and answer, and what each latent does to later ones and to the answer. ``by``: what
         stands in a latent's place. Raises InterventionError where latents are not fed back.
+
+        >>> import codi_core as codi
+        >>> codi.load("bundled-steps").influence("How much is 3 plus 4?").value.passes
+        6
         """
         text = prompt.question if isinstance(prompt, Thought) else prompt
         return Influences(influence(self._bench, InfluenceRequest(self.name, text, by, self.passes), VIEWER))
@@ -165,6 +190,10 @@ class Model:
     ) -> Effect:
         """An intervention against the unsteered model, question by question; with ``controls`` random directions of its length (20 or
         more give a percentile). The intervention as in `steer`; everything else as `ConditionRequest` has it.
+
+        >>> import codi_core as codi
+        >>> codi.load("bundled-steps").compare(a=2, b=4, index=5, coefficient=0, n=8).sentence
+        'Identical to the baseline on all 8 questions, bit for bit.'
         """
         methods = _methods(condition, push)
         drawn = (eval_set, n, seed, means or MeansRequest(), self.passes)

@@ -20,14 +20,14 @@ SETTINGS = {"post": "as in the posts", "corrected": "corrected"}
 def claims_page(
     field: Table, found: Mapping[tuple[str, str], Sequence[Finding]], tables: Mapping[str, SweepTable], pages: Mapping[str, str]
 ) -> Page:
-    """``field`` by model; ``found``, of the posts, by model and setting; ``tables`` and the names of their ``pages`` by key of the sweep."""
+    """``field`` by model; ``found``, of the posts, by model and setting; ``tables`` and names of their ``pages`` by the sweep's key."""
     body = [
         field_section(field),
         "<h2>Claims of the posts</h2>",
         paragraph(
             "Each claim brings its statistic and the rule of its verdict; verdicts are computed from the stored sweeps, never typed in. "
             "A null result is a result."
-        )
+        ),
     ]
     used: dict[str, SweepTable] = {}
     for (model, setting), findings in found.items():

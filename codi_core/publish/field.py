@@ -16,8 +16,8 @@ def field_section(found: Table) -> str:
     sources = list(dict.fromkeys(row[0].claim.source for row in every))
     rows = [_row(row) for row in sorted(every, key=lambda row: sources.index(row[0].claim.source))]
     words = (
-        f"{len(every)} claims of papers and posts. Each is measured question by question and judged by a rule of its own; the sentence in a "
-        "cell is computed from what is stored. Open a claim for its statistic and its rule, a verdict for everything that was tested."
+        f"{len(every)} claims of papers and posts. Each is measured question by question and judged by a rule of its own; the sentence in "
+        "a cell is computed from what is stored. Open a claim for its statistic and its rule, a verdict for everything that was tested."
     )
     return (
         f"<h2>Claims of the field</h2>{paragraph(words)}"

@@ -136,7 +136,8 @@ def cell_requests(table: SweepTable, spec: SweepSpec) -> list[ConditionRequest]:
 
 
 def sweep_command_of(table: SweepTable) -> str:
-    """The command line that makes a whole grid again."""
+    """The command line that makes a whole grid again, with bands where it has some: they take longer than the grid."""
+    bands = {"randoms": 0, "shuffled": 0} if table.bands.empty else {}
     request = SweepRequest(
         model=table.model_name,
         preset=table.name,
@@ -145,6 +146,7 @@ def sweep_command_of(table: SweepTable) -> str:
         seed=table.eval_set.seed,
         passes=table.rollout.passes,
         means_n=table.means.eval_set.n,
+        **bands,
     )
     return sweep_command(request)
 

@@ -1,6 +1,6 @@
 """The wheel, installed into an empty folder and used from another one: no source tree is near.
 
-``CODI_WHEEL_VENV`` names an environment that has the wheel and its requirements and nothing else: `make wheel` makes one and runs these there.
+``CODI_WHEEL_VENV`` names an environment that has the wheel and its requirements and nothing else: `make wheel` makes one and tries it so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from codi_core.settings import ROOT
-
 
 VENV = os.environ.get("CODI_WHEEL_VENV", "")
 PYTHON = str(Path(VENV, "bin", "python")) if VENV else sys.executable
@@ -82,4 +81,3 @@ def answers(address: str) -> str:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
     return "nothing"
-
