@@ -25,10 +25,11 @@ from codi_core.values.verdict import p_text, points
 class Effect(Shown):
     """What a condition does to an eval set, in one sentence, with intervals and, where they were asked for, random directions.
 
-    >>> import codi_core as codi
-    >>> effect = codi.load("bundled-steps").compare(a=2, b=4, index=5, coefficient=0.5, n=8)
-    >>> effect.to_pandas()[["coefficient", "done", "of"]].values.tolist()
-    [[0.5, 8.0, 8.0]]
+    Examples:
+        >>> import codi_core as codi
+        >>> effect = codi.load("bundled-steps").compare(a=2, b=4, index=5, coefficient=0.5, n=8)
+        >>> effect.to_pandas()[["coefficient", "done", "of"]].values.tolist()
+        [[0.5, 8.0, 8.0]]
     """
 
     value: SteeringEffect
@@ -57,10 +58,11 @@ class Effect(Shown):
 class Accuracy(Shown):
     """How often a model is right on an eval set.
 
-    >>> import codi_core as codi
-    >>> accuracy = codi.load("bundled-steps").evaluate("templates", n=20)
-    >>> bool((accuracy.to_pandas()["outcome"] == "correct").mean() == accuracy.share.value)
-    True
+    Examples:
+        >>> import codi_core as codi
+        >>> accuracy = codi.load("bundled-steps").evaluate("templates", n=20)
+        >>> bool((accuracy.to_pandas()["outcome"] == "correct").mean() == accuracy.share.value)
+        True
     """
 
     value: EvalReport
@@ -91,10 +93,11 @@ class Accuracy(Shown):
 class Sweep(Shown):
     """A grid of conditions: every pair × index × coefficient.
 
-    >>> import codi_core as codi
-    >>> grid = codi.sweep(codi.load("bundled-steps"), "post-kv", n=150)
-    >>> grid.to_pandas()["role"].value_counts().index[0]
-    'cell'
+    Examples:
+        >>> import codi_core as codi
+        >>> grid = codi.sweep(codi.load("bundled-steps"), "post-kv", n=150)
+        >>> grid.to_pandas()["role"].value_counts().index[0]
+        'cell'
     """
 
     value: SweepTable
@@ -126,9 +129,10 @@ class Sweep(Shown):
 class Claims(Shown):
     """What the posts claim, and which of it holds on a model.
 
-    >>> import codi_core as codi
-    >>> list(codi.claims("bundled-steps", setting="corrected").to_pandas())
-    ['claim', 'effect', 'p', 'verdict', 'why']
+    Examples:
+        >>> import codi_core as codi
+        >>> list(codi.claims("bundled-steps", setting="corrected").to_pandas())
+        ['claim', 'effect', 'p', 'verdict', 'why']
     """
 
     value: tuple[Finding, ...]
@@ -159,9 +163,10 @@ class Claims(Shown):
 class FieldClaims(Shown):
     """What the field claims, and which of it holds on a model.
 
-    >>> import codi_core as codi
-    >>> list(codi.claims("bundled-steps").to_pandas())[:4]
-    ['claim', 'source', 'verdict', 'decided by']
+    Examples:
+        >>> import codi_core as codi
+        >>> list(codi.claims("bundled-steps").to_pandas())[:4]
+        ['claim', 'source', 'verdict', 'decided by']
     """
 
     value: tuple[FieldVerdict, ...]

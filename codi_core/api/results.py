@@ -41,10 +41,11 @@ class Shown:
 class LensReading(Shown):
     """What one lens reads at every index and depth of a thought.
 
-    >>> import codi_core as codi
-    >>> read = codi.load("bundled-steps").think("How much is 3 plus 4?").lens("tuned:all").to_pandas()
-    >>> float(read.loc[read["depth"] == read["depth"].max(), "kl_to_output_nats"].max())  # the last depth is the output
-    0.0
+    Examples:
+        >>> import codi_core as codi
+        >>> read = codi.load("bundled-steps").think("How much is 3 plus 4?").lens("tuned:all").to_pandas()
+        >>> float(read.loc[read["depth"] == read["depth"].max(), "kl_to_output_nats"].max())  # the last depth is the output
+        0.0
     """
 
     value: Inspection
@@ -75,10 +76,11 @@ class LensReading(Shown):
 class Thought(Shown):
     """A prompt thought through: the answer, and a door to what lenses read on the way.
 
-    >>> import codi_core as codi
-    >>> thought = codi.load("bundled-steps").think("How much is 3 plus 4?")
-    >>> thought.answer.startswith(thought.to_pandas()["token"][0])  # the likeliest first token of the answer
-    True
+    Examples:
+        >>> import codi_core as codi
+        >>> thought = codi.load("bundled-steps").think("How much is 3 plus 4?")
+        >>> thought.answer.startswith(thought.to_pandas()["token"][0])  # the likeliest first token of the answer
+        True
     """
 
     value: Inspection
@@ -116,10 +118,11 @@ class Thought(Shown):
 class Steered(Shown):
     """One prompt unsteered, steered, and pushed as hard in a random direction.
 
-    >>> import codi_core as codi
-    >>> pushed = codi.load("bundled-steps").steer("How much is 3 plus 4?", "kv source=difference a=2 b=4 coefficient=0 indices=5")
-    >>> pushed.answer == pushed.panes["baseline"].answer
-    True
+    Examples:
+        >>> import codi_core as codi
+        >>> pushed = codi.load("bundled-steps").steer("How much is 3 plus 4?", "kv source=difference a=2 b=4 coefficient=0 indices=5")
+        >>> pushed.answer == pushed.panes["baseline"].answer
+        True
     """
 
     value: Steering
@@ -156,9 +159,10 @@ class Steered(Shown):
 class Patched(Shown):
     """A place of one prompt put in another, beside a random vector as long.
 
-    >>> import codi_core as codi
-    >>> codi.load("bundled-steps").patch("How much is 3 plus 4?", "How much is 3 plus 5?", "kv3").to_pandas()["put in place"].tolist()
-    ['patched', 'random vector']
+    Examples:
+        >>> import codi_core as codi
+        >>> codi.load("bundled-steps").patch("How much is 3 plus 4?", "How much is 3 plus 5?", "kv3").to_pandas()["put in place"].tolist()
+        ['patched', 'random vector']
     """
 
     value: PatchedPair
@@ -182,9 +186,10 @@ class Patched(Shown):
 class Influences(Shown):
     """Who reads whom in one prompt.
 
-    >>> import codi_core as codi
-    >>> list(codi.load("bundled-steps").influence("How much is 3 plus 4?").to_pandas())
-    ['edge', 'from', 'to', 'value']
+    Examples:
+        >>> import codi_core as codi
+        >>> list(codi.load("bundled-steps").influence("How much is 3 plus 4?").to_pandas())
+        ['edge', 'from', 'to', 'value']
     """
 
     value: Influence

@@ -29,9 +29,10 @@ def sweep(
     ``means_n``: questions behind the means (None: as the preset says). ``randoms`` and ``shuffled``: directions of the bands that claimed
     and significant cells are ranked in, which take longer than the grid; 0 and 0: no bands.
 
-    >>> import codi_core as codi
-    >>> len(codi.sweep(codi.load("bundled-steps"), "post-kv", n=150).to_pandas()) > 700  # this one ships
-    True
+    Examples:
+        >>> import codi_core as codi
+        >>> len(codi.sweep(codi.load("bundled-steps"), "post-kv", n=150).to_pandas()) > 700  # this one ships
+        True
     """
     report = shown(progress, "units")
     request = SweepRequest(model.name, preset, eval_set, n, seed, model.passes, randoms, shuffled, means_n)
@@ -44,9 +45,10 @@ def claims(model: Model | str, eval_set: str = "templates", setting: str = "") -
     ``setting``: with ``post``, as the posts did it, or ``corrected``, every claim of Sprint #3 instead, from the stored sweeps on
     ``eval_set``. What is not measured says which command does it.
 
-    >>> import codi_core as codi
-    >>> len(codi.claims("bundled-steps").value) == len(codi.claims("a-model-that-nobody-measured").value)  # no model is opened
-    True
+    Examples:
+        >>> import codi_core as codi
+        >>> len(codi.claims("bundled-steps").value) == len(codi.claims("a-model-that-nobody-measured").value)  # no model is opened
+        True
     """
     bench = model._bench if isinstance(model, Model) else workbench(Settings.from_env())
     name = model.name if isinstance(model, Model) else model

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from codi_core.settings import ROOT
+from codi_core.version import version
 
 VENV = os.environ.get("CODI_WHEEL_VENV", "")
 PYTHON = str(Path(VENV, "bin", "python")) if VENV else sys.executable
@@ -49,7 +51,10 @@ def codi(away: dict[str, str], cwd: Path, *words: str) -> str:
 
 
 def test_a_model_that_ships_thinks_and_the_result_goes_to_the_users_cache(away: dict[str, str], tmp_path: Path) -> None:
-    assert re.match(r"codi-explorer +0\.", codi(away, tmp_path, "--version"))
+    said = dict(line.split(maxsplit=1) for line in codi(away, tmp_path, "--version").splitlines())
+    assert said["codi-explorer"].startswith(version()) and {"torch", "transformers"} <= set(said)
+    for shipped in (ROOT / "cache" / "bundled" / "models").glob("*/model.safetensors"):
+        assert said[shipped.parent.name] == f"sha256 {hashlib.sha256(shipped.read_bytes()).hexdigest()[:12]}"
     codi(away, tmp_path, "eval", "--eval-set", "templates", "--n", "2")
     made = [path for path in tmp_path.rglob("meta.json") if "evals" in path.parts]
     assert made and all("codi-explorer" in path.parts for path in made)
