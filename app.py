@@ -10,6 +10,7 @@ import streamlit as st
 
 from codi_core.ui.shell import layout
 
+layout.from_the_top()
 st.set_page_config(page_title="CODI Explorer", page_icon=layout.ICON, layout="wide")
 layout.style()
 page = st.navigation(layout.navigation(), position="top")

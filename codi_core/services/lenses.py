@@ -44,10 +44,11 @@ def lens_menu(workbench: Workbench, model: str, viewer: str, on_wait: OnWait | N
     return workbench.run(model, lambda engine, _: lens_options(engine.model, workbench.settings), viewer, on_wait)
 
 
-def training_commands(model: str) -> tuple[str, ...]:
-    """Command lines that make a lens of a model, one for each kind that is trained."""
+def training_commands(model: str, passes: int | None) -> tuple[str, ...]:
+    """Command lines that make a lens of a model, one for each kind that is trained. ``passes``: its own; None where no file says it."""
     rows = (row for row in LENSES.values() if row.command)
-    return tuple(f"python -m codi_core {row.command} --model {shlex.quote(model)}" for row in rows)
+    asked = " --passes K" if passes is None else ""
+    return tuple(f"python -m codi_core {row.command} --model {shlex.quote(model)}{asked}" for row in rows)
 
 
 def lens_spec(workbench: Workbench, model: str, given: Mapping[str, Any]) -> LensTrainSpec:

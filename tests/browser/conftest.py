@@ -41,7 +41,8 @@ def running_server(cache_dir: Path, root: Path = ROOT) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(root / "server.py"), "--server.port", str(port), "--logger.level", "warning"]
+    script = next(path for name in ("server.py", "app.py") if (path := root / name).is_file())  # older checkouts serve the app itself
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--logger.level", "warning"]
     environment = {**os.environ, "CODI_CACHE_DIR": str(cache_dir), "CODI_DEVICE": "cpu", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(root)}
     server = subprocess.Popen(command, cwd=root, env=environment)
     address = f"http://127.0.0.1:{port}"
@@ -122,7 +123,7 @@ def drawn(page: Page) -> None:
     while places.count():
         place = places.first.element_handle()
         assert place
-        place.scroll_into_view_if_needed()
+        place.evaluate("place => place.scrollIntoView({block: 'center'})")  # Playwright's own waits for what may be drawn by now
         place.wait_for_element_state("hidden")
     expect(page.locator(".stPlotlyChart:has([data-testid=stSkeleton])")).to_have_count(0)
     settled(page)

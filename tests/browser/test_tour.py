@@ -30,7 +30,7 @@ def test_the_model_of_the_picker_goes_along_and_a_number_follows(page: Page, add
     page.goto(f"{address}/?model=bundled")
     expect(page.get_by_text(re.compile("^bundled · weights"))).to_be_visible()
     page.get_by_role("combobox", name="Model", exact=True).click()
-    page.get_by_role("option", name="bundled-steps").click()
+    page.get_by_role("option", name="bundled-steps", exact=True).click()
     expect(page.get_by_text(re.compile("^bundled-steps · weights"))).to_be_visible()
     expect(page).to_have_url(re.compile("model=bundled-steps"))
     page.get_by_role("link", name="Model", exact=True).click()

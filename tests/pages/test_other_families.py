@@ -81,5 +81,7 @@ def test_the_model_page_says_what_it_is_and_what_was_assumed(open_page: Open, na
     assert {"coconut-gpt2": "not stated", "latenttts-codi": "6 (assumed)"}[name] in shown
     can = any(button.label == "Verify" for button in app.button)
     assert can == (name != "coconut-gpt2"), "nothing says how many passes Coconut runs"
+    (trains,) = (code.value for code in app.code if "train-lens" in code.value)
+    assert trains.count("--passes K") == (0 if can else len(trains.splitlines())), "where no file says it, the command line has to"
     assert can or any("cannot be verified from here" in box.value for box in app.info)
     assert can or any("--passes K" in code.value for code in app.code)

@@ -133,7 +133,7 @@ def lenses(model: str, card: ModelCard) -> LensCard | None:
     for label, about in dict.fromkeys((option.label, option.about) for option in options):
         st.markdown(f"**{plain(label)}**: {plain(about)}")
     st.caption("This trains a lens of these weights:")
-    st.code("\n".join(f".venv/bin/{command}" for command in training_commands(card.name)), language="bash", wrap_lines=True)
+    st.code("\n".join(f".venv/bin/{command}" for command in training_commands(card.name, card.passes)), language="bash", wrap_lines=True)
     trained = [option for option in options if option.card]
     if trained:
         st.html(rows_table([_lens_row(option.card) for option in trained if option.card], "Trained lenses"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from codi_core.services.cards import ModelCard
 from codi_core.services.catalog import SHIPPED
@@ -61,6 +62,13 @@ dl.facts {
 dl.facts dt { opacity: .76; max-width: 11rem; }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 </style>"""
+
+
+def from_the_top() -> None:
+    """A run of the whole script that follows a fragment's run in the same thread would go on inside that fragment's container: the page
+    loses all around it, and the browser gives up (seen in Streamlit 1.67: a click while a chart that came in sight was being drawn).
+    """
+    context_dg_stack.set(get_default_dg_stack_value())
 
 
 def style() -> None:

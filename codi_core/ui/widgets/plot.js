@@ -3,6 +3,20 @@ const SETTLES = 200; // milliseconds: what is above may still be growing, or the
 
 const APART = 300; // milliseconds between two charts' asking: Streamlit sends what comes together as one, and keeps one fragment of it
 const AGAIN = 4000; // milliseconds after which an unanswered chart asks once more
+const CALM = 500; // milliseconds after a click or a key
+const LATER = 200;
+
+// A chart's asking that reaches the server before a click has been taken up takes it back to the page the chart is on.
+const busy = () => {
+  const app = document.querySelector('[data-test-script-state]');
+  return performance.now() - window.codiInput < CALM || (app && app.dataset.testScriptState !== 'notRunning');
+};
+
+if (window.codiInput === undefined) {
+  const noted = () => { window.codiInput = performance.now(); };
+  window.codiInput = -CALM;
+  for (const kind of ['pointerdown', 'keydown', 'popstate']) window.addEventListener(kind, noted, true);
+}
 
 const turn = () => {
   const now = performance.now();
@@ -13,7 +27,11 @@ const turn = () => {
 
 const askWhenInSight = (place, ask) => {
   let wait;
-  const asking = () => { ask(); wait = setTimeout(asking, AGAIN + turn()); };
+  const asking = () => {
+    const waits = busy();
+    if (!waits) ask();
+    wait = setTimeout(asking, (waits ? LATER : AGAIN) + turn());
+  };
   const sight = new IntersectionObserver((entries) => {
     clearTimeout(wait);
     if (entries.at(-1).isIntersecting) wait = setTimeout(asking, SETTLES + turn());
