@@ -47,8 +47,8 @@ def claims(model: Model | str, eval_set: str = "templates", setting: str = "") -
 
     Examples:
         >>> import codi_core as codi
-        >>> len(codi.claims("bundled-steps").value) == len(codi.claims("a-model-that-nobody-measured").value)  # no model is opened
-        True
+        >>> set(codi.claims("a-model-that-nobody-measured").to_pandas()["verdict"])  # no model is opened
+        {'not measured'}
     """
     bench = model._bench if isinstance(model, Model) else workbench(Settings.from_env())
     name = model.name if isinstance(model, Model) else model
