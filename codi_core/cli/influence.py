@@ -38,20 +38,29 @@ def influence(args: argparse.Namespace) -> None:
 
 
 def _one(args: argparse.Namespace) -> None:
-    from codi_core.figures.influence import attention_table, edges_table, summary_table
+    from codi_core.figures.influence import attention_table, edges_table, numbers_table, summary_table
     from codi_core.services.influence import InfluenceRequest
     from codi_core.services.influence import influence as run
 
     with open_workbench(args) as bench:
         means = means_request(args)
         found = run(bench, InfluenceRequest(bench.settings.model, args.prompt, args.by, args.passes, means, args.seed), "influence")
-    tables = {"attention": attention_table(found), "edges": edges_table(found), "summaries": summary_table(found)}
+    tables = {
+        "attention": attention_table(found),
+        "numbers": numbers_table(found),
+        "edges": edges_table(found),
+        "summaries": summary_table(found),
+    }
     if args.json:
         print_json({"key": found.key, "answer": found.answer, **{name: _records(table) for name, table in tables.items()}})
         return
     top = tables["attention"].sort_values(["query", "attention"], ascending=[True, False]).groupby("query").head(5)
-    print(f"answer {found.answer!r}; the five keys that each query attends to most (mean over layers and heads)")
+    print(f"answer {found.answer!r}; the five keys that each query attends to most (mean over layers and heads), and their shares by what")
+    print(
+        "is written of them and by attention rollout; none of the three is causal: --cut is. Then attention to numbers and its baselines."
+    )
     print(top.to_string(index=False, float_format="{:.3f}".format))
+    print(tables["numbers"].to_string(index=False, float_format="{:.3f}".format))
     print(tables["edges"].to_string(index=False, float_format="{:.3f}".format))
     print(tables["summaries"].to_string(index=False, float_format="{:.2f}".format))
     print(f"key  {found.key}")
@@ -75,7 +84,7 @@ def _cut(args: argparse.Namespace) -> None:
 
 
 def _over_a_set(args: argparse.Namespace) -> None:
-    from codi_core.figures.influence import edges_table, summary_table
+    from codi_core.figures.influence import edges_table, numbers_table, summary_table
     from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
 
     show, found = progress(args, "questions"), None
@@ -86,7 +95,7 @@ def _over_a_set(args: argparse.Namespace) -> None:
             if show:
                 show(len(found.ids), found.total)
     assert found is not None
-    tables = {"edges": edges_table(found), "summaries": summary_table(found)}
+    tables = {"edges": edges_table(found), "summaries": summary_table(found), "numbers": numbers_table(found)}
     if args.json:
         print_json({"key": found.spec.key, "n": len(found.ids), **{name: _records(table) for name, table in tables.items()}})
         return

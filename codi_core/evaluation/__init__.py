@@ -1,5 +1,7 @@
 """Answers to outcomes to statistics; eval sets prepared once, so that a condition recomputes only what it reaches.
 
+* `attention_maps`: `maps_of`, `whole`, `lengths_written`, `rollout`. Attention of a whole sequence: as it is, by what is written of a key,
+  and rolled out through all layers and passes.
 * `components`: `shuffled_shares`, `retained`, `variance_shares`, `half_agreement`, `cosines`. How many principal components of latents are
   more than noise, how sure their shares are, and how latents point. No torch.
 * `contrast`: `contrast`. A model beside its control: any map of question-wise values, the difference of the two with its paired interval.
@@ -11,8 +13,8 @@
   numbers and as a verdict.
 * `evals`: `run_eval`, `check_questions`. Runs an eval set through a model: every question answered, every answer an outcome.
 * `golds`: `Gold`, `gold_of`, `answered`. The gold answer as the tokens a model would write.
-* `influence`: `Prompts`, `rolled_out`, `attention`, `masses`, `total_effects`, `direct_effects`, `answers_under` …. Attention of passes
-  and answer, edges cut before the softmax, and what one latent does to the later ones.
+* `influence`: `Prompts`, `rolled_out`, `shuffled`, `attention`, `masses`, `total_effects`, `direct_effects`, `answers_under` …. Attention
+  of passes and answer, edges cut before the softmax, and what one latent does to the later ones.
 * `outcomes`: `outcome_of`, `spells_out`, `counted`, `only_form`. From an answer to its outcome. Unparsed and truncated answers are
   outcomes of their own, not just wrong.
 * `pairs`: `pick_pairs`, `as_pairs`, `template_means`. Which questions are patched into which: alike in wording and length, answered

@@ -71,20 +71,37 @@ def rolled_out(
     return Prompts(Rolled(engine, rows, prefix.extended(rows.keys, rows.values)), without, operands)
 
 
+def shuffled(engine: Engine, prompts: Prompts, check: CheckCancelled = nothing) -> Prompts:
+    """The same questions with every token of a number in the next one's place, the last one's in the first: as long as they were, word for
+    word. One with a single number is its own copy. To be used with the engine held.
+    """
+    moved = []
+    for ids, places in zip(prompts.ids, prompts.operands, strict=True):
+        copy = [*ids, prompts.model.ids.bot]
+        for place, before in zip(places, (*places[-1:], *places[:-1]), strict=True):
+            copy[place] = ids[before]
+        moved.append(copy)
+    return rolled_out(engine, moved, prompts.rolled.rows.ids, prompts.passes, check)
+
+
 # Attention
 
 
 def attention(prompts: Prompts) -> Tensor:
-    """``[row layer head query key]`` of queries 0..n and e, keys as in `Watch`, e's own last."""
+    """``[row layer head query key]`` of queries 0..n and e; keys as in `shown_keys`."""
     rolled, model, n = prompts.rolled, prompts.model, prompts.passes
     cache = rolled.fork(Plan(0, 0, n, 1))
     cache.watch = watch = Watch(record=True)
     rolled.steps.think(cache, n)
     at_e(prompts, cache)
     everything = watch.recorded(prompts.e + 1, model.n_layers, prompts.width + prompts.e + 1)
-    queries = [*range(n + 1), prompts.e]
-    keys = [*range(prompts.width + n + 1), prompts.width + prompts.e]
-    return everything[:, :, :, queries][..., keys]
+    return shown_keys(prompts, everything[:, :, :, [*range(n + 1), prompts.e]])
+
+
+def shown_keys(prompts: Prompts, of: Tensor) -> Tensor:
+    """Keys as the cache has them ``[… key]`` → tokens, slots, and all that follows the latents (eot, and eos in ``paper-eos``) as one."""
+    latents = prompts.width + prompts.passes + 1
+    return torch.cat([of[..., :latents], of[..., latents:].sum(-1, keepdim=True)], -1)
 
 
 def at_e(prompts: Prompts, cache: Cache) -> Tensor:

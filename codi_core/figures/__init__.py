@@ -15,8 +15,8 @@
 * `grids`: `panel_grid`, `sweep_grid`, `colours`, `legend_of`. Grids in the terms of the component that draws them: on a page of the app,
   and on a static one.
 * `importance`: `importance_table`. One prompt taken apart, in pictures: its latents as bars, every draw a dot.
-* `influence`: `attention_panel`, `mass_panel`, `graph_panel`, `above_panel`, `summary_table`, `edges_table` …. Who reads whom, in
-  pictures.
+* `influence`: `attention_panel`, `mass_panel`, `graph_panel`, `above_panel`, `numbers_table`, `summary_table`, `edges_table` …. Who reads
+  whom, in pictures.
 * `lens`: `MEASURES`, `OF_A_TOKEN`, `layer_axis`, `heatmap`, `measured`, `trajectories`, `lens_table` …. Lens grids as figures and tables.
 * `lens_card`: `MEASURES`, `card_panels`, `card_table`. What a trained lens is worth, index by index and depth by depth, beside the logit
   lens on the same held-out questions.

@@ -16,7 +16,9 @@ from codi_core.figures.text import glyphs, position, short
 from codi_core.values.arrays import Floats
 from codi_core.values.influence import (
     METRICS,
+    OPERAND,
     ROLES,
+    SHARES,
     SINKS,
     SUMMARIES,
     Influence,
@@ -24,6 +26,7 @@ from codi_core.values.influence import (
     InfluenceSet,
     KnockedOut,
     KnockOut,
+    Share,
     summarised,
 )
 from codi_core.values.signs import decimal
@@ -46,6 +49,14 @@ EDGES: dict[str, str] = {
 """What an edge can be measured by; the first three replace a latent and roll on."""
 
 
+SHARE_NAMES: dict[str, str] = {
+    "attention": "attention",
+    "value-weighted": "value-weighted attention",
+    "rollout": "attention rollout",
+}
+BASELINES = ("if every visible key got as much", "at another question's places", "its numbers in another order")
+
+
 def query_names(passes: int) -> tuple[str, ...]:
     return (*(position(index) for index in range(passes + 1)), "answer")
 
@@ -57,31 +68,31 @@ def key_names(found: Influence) -> tuple[str, ...]:
 
 def key_order(found: Influence) -> tuple[int, ...]:
     """Keys in the order they are shown: slots first, then the prompt."""
-    tokens, keys = len(found.tokens), found.attention.shape[-1]
+    tokens, keys = len(found.tokens), found.mean.shape[-1]
     return (*range(tokens, keys), *range(tokens))
 
 
-def attention_panel(found: Influence, layer: int | None, head: int | None) -> Panel:
+def attention_panel(found: Influence, layer: int | None, head: int | None, share: Share = "attention") -> Panel:
     """Queries across, keys down (`key_order`); colours end at the largest share that is no sink's."""
-    values = found.of(layer, head)
+    values, name = found.maps.of(share, layer, head), SHARE_NAMES[share].capitalize()
     tokens, keys = len(found.tokens), values.shape[1]
     sinks = {0, tokens}
     top = max(float(values[:, [key for key in range(keys) if key not in sinks]].max()), 1e-6)
     ticks = tuple((at, f"{at * top:.0%}" if top >= 0.1 else f"{at * top:.1%}") for at in (0.0, 0.5, 1.0))
     order = list(key_order(found))
     shown = values[:, order]
-    painted = Paint("Attention", shown, np.clip(shown / np.float32(top), 0, 1), ticks, ".1%")
+    painted = Paint(name, shown, np.clip(shown / np.float32(top), 0, 1), ticks, ".1%")
 
     def cell(query: int, key: int) -> Cell:
         visible = key <= tokens + query or (query == found.passes + 1 and key == keys - 1)
         uniform = 1 / (tokens + min(query, found.passes + 1) + 1)
-        share = float(values[query, key])
+        weight = float(values[query, key])
         facts = (f"as every visible key: {uniform:.1%}",) if visible else ("not there yet",)
-        return Cell(f"{share:.0%}" if share >= 0.005 else "", facts=facts, mark="op" if key in found.operands else "")
+        return Cell(f"{weight:.0%}" if weight >= 0.005 else "", facts=facts, mark="op" if key in found.operands else "")
 
     cells = tuple(tuple(cell(query, key) for key in order) for query in range(len(values)))
     names = key_names(found)
-    return Panel("Attention", painted, cells, query_names(found.passes), tuple(names[key] for key in order), "Key: slots, then tokens")
+    return Panel(name, painted, cells, query_names(found.passes), tuple(names[key] for key in order), "Key: slots, then tokens")
 
 
 def mass_panel(mass: Floats, uniform: Floats, name: str, estimates: Estimates | None = None) -> Panel:
@@ -121,8 +132,8 @@ def graph_panel(values: Floats, edge: str, estimates: Estimates | None = None) -
 
 
 def above_panel(found: InfluenceSet) -> Panel:
-    """Mass on the question's numbers beyond two baselines, ``[query baseline]``."""
-    names = ("− uniform share", "− another question's places")
+    """Mass on the question's numbers beyond three baselines, ``[query baseline]``."""
+    names = ("− uniform share", "− another question's places", "− its numbers in another order")
     values, low, high = (part.T for part in (found.operands_above.value, found.operands_above.low, found.operands_above.high))
     top = max(float(np.abs(values).max()), 1e-6)
     ticks = tuple((0.5 + side / 2, decimal(side * top, "+.0%")) for side in (-1, 0, 1))
@@ -132,8 +143,34 @@ def above_panel(found: InfluenceSet) -> Panel:
         value, least, most = (decimal(float(part[query, row]), "+.1%") for part in (values, low, high))
         return Cell(value, facts=(f"95 % interval {least} to {most}, n = {found.operands_above.n:,}",))
 
-    cells = tuple(tuple(cell(query, row) for row in range(2)) for query in range(len(values)))
+    cells = tuple(tuple(cell(query, row) for row in range(len(names))) for query in range(len(values)))
     return Panel("Numbers", painted, cells, query_names(found.spec.passes), names, "Baseline")
+
+
+def numbers_table(
+    found: Influence | InfluenceSet, layer: int | None = None, head: int | None = None, share: Share = "attention"
+) -> pd.DataFrame:
+    """One row a query: mass on the question's numbers and its baselines; over an eval set one a baseline, with the difference."""
+    if isinstance(found, Influence):
+        mass, uniform, copy = found.baselines(share, layer, head)
+        columns = {"numbers of the question": mass, BASELINES[0]: uniform, BASELINES[2]: copy}
+        return pd.DataFrame({"query": query_names(found.passes), **columns})
+    above, mass = found.operands_above, found.mass.value[:, OPERAND]
+    return pd.DataFrame(
+        [
+            {
+                "query": query,
+                "numbers of the question": float(mass[at]),
+                "baseline": name,
+                "above it": float(above.value[row, at]),
+                "low": float(above.low[row, at]),
+                "high": float(above.high[row, at]),
+                "n": above.n,
+            }
+            for row, name in enumerate(BASELINES)
+            for at, query in enumerate(query_names(found.spec.passes))
+        ]
+    )
 
 
 def summary_table(found: Influence | InfluenceSet) -> pd.DataFrame:
@@ -217,19 +254,18 @@ def _edge_rows(name: str, value: Floats, low: Floats, high: Floats, n: int) -> l
 
 
 def attention_table(found: Influence) -> pd.DataFrame:
-    """One row a query and key it sees: mean over layers and heads."""
-    names, keys, mean = query_names(found.passes), key_names(found), found.mean
+    """One row a query and key it sees: shares of the three maps, over all layers and heads."""
+    names, keys = query_names(found.passes), key_names(found)
+    maps = {SHARE_NAMES[share]: found.maps.of(share) for share in SHARES}
     return pd.DataFrame(
         [
             {
                 "query": names[query],
                 "key": keys[key],
                 "token": glyphs(found.tokens[key]) if key < len(found.tokens) else "",
-                "attention": weight,
+                **{name: float(weights[query, key]) for name, weights in maps.items()},
             }
-            for query, row in enumerate(mean.tolist())
-            for key, weight in enumerate(row)
-            if weight > 0
+            for query, key in np.argwhere(found.mean > 0).tolist()
         ]
     )
 

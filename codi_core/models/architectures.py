@@ -27,6 +27,8 @@ class Architecture:
     final_norm: str
     rotary: str | None
     """Module holding ``inv_freq``; None when positions are learned embeddings."""
+    output: str
+    """Inside a block: what attention's mixed values are multiplied with."""
     ties_by_default: bool
     """Whether a base config that does not mention ``tie_word_embeddings`` ties the head to the embedding."""
 
@@ -34,8 +36,10 @@ class Architecture:
         return attrgetter(name)(model)
 
 
-_LLAMA = Architecture(Llama, "model", "model.embed_tokens", "model.layers", "model.norm", "model.rotary_emb", ties_by_default=False)
-_GPT2 = Architecture(GPT2, "transformer", "transformer.wte", "transformer.h", "transformer.ln_f", None, ties_by_default=True)
+_LLAMA = Architecture(
+    Llama, "model", "model.embed_tokens", "model.layers", "model.norm", "model.rotary_emb", "self_attn.o_proj", ties_by_default=False
+)
+_GPT2 = Architecture(GPT2, "transformer", "transformer.wte", "transformer.h", "transformer.ln_f", None, "attn.c_proj", ties_by_default=True)
 
 ARCHITECTURES: dict[str, Architecture] = {"llama": _LLAMA, "qwen3": _LLAMA, "gpt2": _GPT2}
 """By the base config's ``model_type``."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from codi_core.models.architectures import Architecture
-from codi_core.models.blocks import CausalModel
+from codi_core.models.blocks import CausalModel, Conv1D
 from codi_core.models.config import Config
 from codi_core.models.families import Family
 from codi_core.models.prompts import FRAMES, Frame, after_latents, as_read, build_prompt
@@ -115,6 +115,13 @@ class CodiModel:
         weight = self.lm_head.weight
         assert isinstance(weight, Tensor)
         return weight.detach()[ids.to(self.device)].float()
+
+    def head_outputs(self, layer: int) -> Tensor:
+        """``[head d_head d_model]``, float32: what the values that a head attends to are multiplied with."""
+        module = self.architecture.part(self.blocks[layer], self.architecture.output)
+        weight: Tensor = module.weight.detach().float()
+        rows = weight if isinstance(module, Conv1D) else weight.T
+        return rows.reshape(self.n_heads, self.d_head, self.d_model)
 
     @cached_property
     def n_layers(self) -> int:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from codi_core.engine.engine import Engine
 from codi_core.errors import InputError, InterventionError
-from codi_core.evaluation.influence import Cut, Prompts, answers_under, attention, direct_effects, rolled_out, total_effects
+from codi_core.evaluation.attention_maps import maps_of
+from codi_core.evaluation.influence import Cut, Prompts, answers_under, attention, direct_effects, rolled_out, shuffled, total_effects
 from codi_core.keys import key_of
 from codi_core.models.prompts import clean_question
 from codi_core.services.shared.commands import means_words, passes_words
@@ -91,7 +92,7 @@ def _influence(workbench: Workbench, request: InfluenceRequest, engine: Engine, 
     question, prompts = _prompts(engine, request.prompt, request.passes, check_cancelled)
     directions = directions_for(workbench, engine, request.by, request.means, request.passes, check_cancelled)
     with engine.exclusively():
-        weights = attention(prompts)
+        maps, copied = maps_of(prompts), maps_of(shuffled(engine, prompts, check_cancelled))
         graph = graph_of(prompts, request.by, directions, request.seed, check_cancelled)
     own = workbench.rollout(engine, question, RolloutConfig(request.passes), check_cancelled)
     return Influence(
@@ -101,7 +102,8 @@ def _influence(workbench: Workbench, request: InfluenceRequest, engine: Engine, 
         tokens=tuple(model.token_text(token) for token in prompts.ids[0]),
         operands=prompts.operands[0],
         passes=request.passes,
-        attention=weights[0].cpu().numpy(),
+        maps=maps,
+        shuffled=copied,
         graph=graph,
         milliseconds=(time.perf_counter() - started) * 1000,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from codi_core.engine.engine import Engine
 from codi_core.errors import DataError
 from codi_core.evaluation.contrast import contrast
-from codi_core.evaluation.influence import attention, masses, rolled_out
+from codi_core.evaluation.influence import Prompts, attention, masses, rolled_out, shuffled
 from codi_core.evaluation.stats import estimate
 from codi_core.keys import key_of
 from codi_core.problems.clusters import clusters_of
@@ -25,7 +25,7 @@ from codi_core.services.shared.workbench import Workbench
 from codi_core.store import save_json, save_npz
 from codi_core.values.arrays import Floats
 from codi_core.values.callbacks import CheckCancelled, OnWait
-from codi_core.values.influence import By, InfluenceContrast, InfluenceSet, InfluenceSpec, summarised
+from codi_core.values.influence import OPERAND, By, InfluenceContrast, InfluenceSet, InfluenceSpec, summarised
 from codi_core.values.model import RolloutConfig
 from codi_core.values.questions import EvalSetSpec, Question
 from codi_core.values.stats import Clusters, Estimates
@@ -33,8 +33,6 @@ from codi_core.values.stats import Clusters, Estimates
 KIND, ARRAYS, ROWS = "influences", "influence.npz", "questions.json"
 BATCH = 16
 """Questions at once, each of which takes as many rows as there are passes, and more."""
-OPERAND = 1
-"""Place in ROLES."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +112,26 @@ def _measured(
     directions = directions_for(workbench, engine, request.by, request.means, request.passes, check_cancelled)
     with engine.exclusively():
         prompts = rolled_out(engine, ids, tuple(question.id for question in batch), request.passes, check_cancelled)
-        mean = attention(prompts).mean((1, 2)).cpu().numpy()
+        copies = shuffled(engine, prompts, check_cancelled)
+        mean, in_copy = _mean(prompts), _mean(copies)
         total, answer, direct, to_answer = graphs_of(prompts, request.by, directions, request.seed, check_cancelled)
     mass, uniform, elsewhere = masses(prompts, mean)
     graphs = {"weights": total, "answer": answer, "direct": direct, "to_answer": to_answer}
-    return {"mass": mass, "uniform": uniform, "elsewhere": elsewhere, **{name: np.moveaxis(of, -1, 0) for name, of in graphs.items()}}
+    baselines = {"uniform": uniform, "elsewhere": elsewhere, "shuffled": masses(copies, in_copy)[0][..., OPERAND]}
+    return {"mass": mass, **baselines, **{name: np.moveaxis(of, -1, 0) for name, of in graphs.items()}}
+
+
+def _mean(prompts: Prompts) -> Floats:
+    """``[row query key]``: over layers and heads."""
+    mean: Floats = attention(prompts).mean((1, 2)).cpu().numpy()
+    return mean
 
 
 def _read(spec: InfluenceSpec, questions: list[Question], arrays: dict[str, Floats]) -> InfluenceSet:
     done = questions[: len(arrays["mass"])]
     clusters = clusters_of(done)
     operands = arrays["mass"][..., OPERAND]
-    above = np.stack([operands - arrays["uniform"][..., OPERAND], operands - arrays["elsewhere"]], 1)
+    above = np.stack([operands - of for of in (arrays["uniform"][..., OPERAND], arrays["elsewhere"], arrays["shuffled"])], 1)
     pairs = spec.passes * (spec.passes - 1) / 2
     nulls = tuple(float(value) for value in summarised(np.ones((spec.passes, spec.passes), np.float32))) if pairs else ()
     return InfluenceSet(

@@ -7,8 +7,8 @@ Axes: ``index`` 0..n (0 = bot, k = pass k); ``depth`` 0..L (0 = embeddings, d = 
 * `callbacks`: `CheckCancelled`, `OnWait`, `OnProgress`. What long work calls while it runs: whether to go on, and how far it is.
 * `evals`: `Outcome`, `Mode`, `EvalSpec`, `EvalRow`, `EvalRun`, `ScoredRun`, `Controls` …. Answers, their outcomes, and what an
   intervention does to them.
-* `influence`: `Influence`, `Graph`, `KnockOut`, `InfluenceSet`, `ROLES`, `METRICS`, `SUMMARIES`, `summarised` …. Who reads whom:
-  attention of passes and answer, edges cut, and the graph of latents.
+* `influence`: `Influence`, `Maps`, `Graph`, `KnockOut`, `InfluenceSet`, `ROLES`, `SHARES`, `METRICS`, `SUMMARIES`, `summarised` …. Who
+  reads whom: attention of passes and answer, edges cut, and the graph of latents.
 * `latents`: `PassPoint`, `PassCurve`, `AblationSite`, `AblationMap`, `LatentImportance`, `PromptImportance`, `GeometrySpace` …. What
   latents are needed for and how they lie.
 * `lens`: `LensGrid`, `TrackedToken`, `LensCard`, `LensOption`, `DifferenceGrid`, `DetectionSpec`, `LensReadings` …. What lenses read, and

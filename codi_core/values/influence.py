@@ -18,6 +18,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 latents, the query's own slot."""
 SINKS = (0, 3)
 """Places in ROLES of what is attended to whatever it holds."""
+OPERAND = 1
+"""Place in ROLES."""
+Share = Literal["attention", "value-weighted", "rollout"]
+SHARES: tuple[Share, ...] = get_args(Share)
+"""Maps of who reads whom, see `Maps`."""
 By = Literal["zero", "gaussian", "mean", "resample"]
 BYS: tuple[By, ...] = get_args(By)
 Metric = Literal["kl", "dz", "lens"]
@@ -47,6 +52,29 @@ class Graph:
 
 
 @dataclass(frozen=True, eq=False)
+class Maps:
+    """Queries 0..n and e; keys are the tokens, the slots 0..n and what follows them. None of these maps is causal."""
+
+    attention: Floats
+    """``[layer head query key]``; rows sum to 1."""
+    written: Floats
+    """``[layer head query key]``: attention times the length of what the head would write of the key, ‖A·W_O v‖."""
+    rollout: Floats
+    """``[query key]``: attention rollout over layers, and over passes where latents are fed back: nothing is left on their slots then. Rows
+    sum to 1."""
+
+    def of(self, share: Share = "attention", layer: int | None = None, head: int | None = None) -> Floats:
+        """``[query key]``, rows sum to 1: of a layer and head, or the mean over those not named. A head that writes more counts more in
+        value-weighted attention. A rollout is of all layers and heads."""
+        if share == "rollout":
+            return self.rollout
+        found = self.attention if share == "attention" else self.written
+        found = found if layer is None else found[layer : layer + 1]
+        mean: Floats = (found if head is None else found[:, head : head + 1]).mean((0, 1))
+        return mean if share == "attention" else mean / mean.sum(-1, keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
 class Influence:
     """One prompt."""
 
@@ -58,26 +86,29 @@ class Influence:
     operands: tuple[int, ...]
     """Which of them are numbers."""
     passes: int
-    attention: Floats
-    """``[layer head query key]``: queries 0..n and e; keys are the tokens, the slots 0..n and e's own. Rows sum to 1."""
+    maps: Maps
+    shuffled: Maps
+    """Of the same question with its numbers in another order."""
     graph: Graph
     milliseconds: float
 
     @property
     def mean(self) -> Floats:
-        """``[query key]``: over all layers and heads, the CODI paper's."""
-        return self.of(None, None)
+        """``[query key]``: attention over all layers and heads, the CODI paper's."""
+        return self.maps.of()
 
-    def of(self, layer: int | None, head: int | None) -> Floats:
-        """``[query key]``: of a layer and head, or the mean over those not named."""
-        layers = self.attention if layer is None else self.attention[layer : layer + 1]
-        found: Floats = (layers if head is None else layers[:, head : head + 1]).mean((0, 1))
-        return found
+    def mass(self, share: Share = "attention", layer: int | None = None, head: int | None = None) -> tuple[Floats, Floats]:
+        """``[query role]``: of a map (`Maps.of`), and the share of visible keys."""
+        return self._by_role(self.maps.of(share, layer, head))
 
-    def mass(self, layer: int | None = None, head: int | None = None) -> tuple[Floats, Floats]:
-        """``[query role]``: attention, and the share of visible keys."""
+    def baselines(self, share: Share = "attention", layer: int | None = None, head: int | None = None) -> tuple[Floats, Floats, Floats]:
+        """``[query]``: mass on the numbers; were all visible keys alike; and with the numbers in another order, at the same places."""
+        (mass, uniform), (copy, _) = self.mass(share, layer, head), self._by_role(self.shuffled.of(share, layer, head))
+        return mass[:, OPERAND], uniform[:, OPERAND], copy[:, OPERAND]
+
+    def _by_role(self, weights: Floats) -> tuple[Floats, Floats]:
         count = len(self.tokens)
-        found = [by_role(row, count, self.operands, count, query) for query, row in enumerate(self.of(layer, head))]
+        found = [by_role(row, count, self.operands, count, query) for query, row in enumerate(weights)]
         return np.stack([mass for mass, _ in found]), np.stack([uniform for _, uniform in found])
 
 
@@ -115,6 +146,8 @@ class InfluenceSpec:
     means: str = ""
     """Key of the means, where they are used."""
     seed: int = 0
+    revision: int = 2
+    """Counted up when what is measured changes."""
 
     @property
     def key(self) -> str:
@@ -133,7 +166,8 @@ class InfluenceSet:
     uniform: Floats
     """``[query role]``: if every visible key got as much."""
     operands_above: Estimates
-    """``[2 query]``: mass on operands minus the uniform share, and minus that at the places of another question's operands."""
+    """``[3 query]``: mass on operands minus the uniform share, minus that at the places of another question's operands, and minus that in a
+    copy of the question with its operands in another order."""
     weights: Estimates
     """``[3 i j]``"""
     answer: Estimates

@@ -1,4 +1,4 @@
-"""Influence in a browser: an edge is cut by a click, by a key, and in the address; the eval set that ships is there."""
+"""Influence in a browser: an edge is cut by a click, by a key, and in the address; other maps; the eval set that ships is there."""
 
 from __future__ import annotations
 
@@ -25,3 +25,18 @@ def test_an_edge_is_cut(page: Page, address: str) -> None:
 
     page.get_by_text("Over an eval set").click()
     expect(page.get_by_text(re.compile("Hiding slot 5 from the answer alone costs most"))).to_be_visible()
+    above = page.get_by_role("grid", name="Mass on numbers beyond baselines")
+    expect(above.get_by_role("gridcell", name=re.compile("− its numbers in another order:"))).to_have_count(8)  # z0 to z6, answer
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_hidden()  # what ships is there without computing
+
+
+def test_another_map_is_chosen(page: Page, address: str) -> None:
+    page.goto(f"{address}/influence?model=bundled-steps&cut=7.47")
+    expect(page.get_by_role("grid", name="Attention: queries across, keys down")).to_be_visible()
+    for name, said in (("value-weighted attention", "what the head would write of a key"), ("attention rollout", "half of each staying")):
+        page.get_by_role("combobox", name="Map").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(page.get_by_role("grid", name=f"{name.capitalize()}: queries across, keys down")).to_be_visible()
+        expect(page.get_by_text(re.compile(said))).to_contain_text("None of these maps is causal")
+        expect(page.get_by_text("Cut: answer no longer sees slot 2")).to_be_visible()
+    expect(page).to_have_url(re.compile("share=rollout"))

@@ -1,4 +1,6 @@
-"""Lenses in a browser: another lens beside the first, a token followed through both, the card of what it is worth, and differences."""
+"""Lenses in a browser: another lens beside the first, a token followed through both, the card of what it is worth, a J-lens and its
+variants, and differences.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +33,30 @@ def test_a_lens_is_switched_and_a_token_is_tracked(page: Page, address: str) -> 
     expect(card).to_be_visible()
     page.get_by_text("Same top token", exact=True).click()
     expect(page.get_by_role("grid", name=re.compile("Held-out agreement")).first).to_be_visible()
+
+
+def test_a_j_lens_is_chosen_and_reads_something_else(page: Page, address: str) -> None:
+    page.goto(f"{address}/?model=bundled-steps")
+    logit = page.get_by_role("grid", name="Logit lens: top-1 token")
+    expect(logit).to_be_visible()
+    page.get_by_role("button", name="Jacobian", exact=True).click()
+    jacobian = page.get_by_role("grid", name="Jacobian lens: top-1 token")
+    expect(jacobian).to_be_visible()
+    expect(page).to_have_url(re.compile("lens=jlens(:|%3A)local"))
+    expect(page.get_by_text(re.compile("jlens:local: trained on"))).to_be_visible()
+
+    early, last = (re.compile(rf"^z3 · layer {layer}:") for layer in (2, 6))
+    output = logit.get_by_role("gridcell", name=last).get_attribute("aria-label")
+    plain = logit.get_by_role("gridcell", name=early).get_attribute("aria-label")
+    assert output and plain
+    expect(jacobian.get_by_role("gridcell", name=last)).to_have_accessible_name(output)  # both end at the output
+    expect(jacobian.get_by_role("gridcell", name=early)).not_to_have_accessible_name(plain)
+
+    page.get_by_role("combobox", name="Jacobian lens").click()
+    page.get_by_role("option", name="answer", exact=True).click()
+    expect(page).to_have_url(re.compile("lens=jlens(:|%3A)answer"))
+    expect(page.get_by_text(re.compile("jlens:answer: trained on"))).to_be_visible()
+    expect(page.get_by_text(re.compile("moves every depth by the mean derivative"))).to_be_visible()
 
 
 def test_a_difference_is_chosen_and_steered_with(page: Page, address: str) -> None:

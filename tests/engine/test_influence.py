@@ -13,14 +13,15 @@ from torch import Tensor
 from codi_core.engine.engine import Engine
 from codi_core.engine.watch import Watch
 from codi_core.errors import InputError, InterventionError
-from codi_core.evaluation.influence import Prompts, attention, direct_effects, masses, rolled_out, total_effects
+from codi_core.evaluation.attention_maps import lengths_written, maps_of, rollout, whole
+from codi_core.evaluation.influence import Prompts, attention, direct_effects, masses, rolled_out, shuffled, total_effects
 from codi_core.evaluation.rolled import Plan
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.influence import InfluenceRequest, KnockOutRequest, influence, knock_out, random_cuts
 from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
 from codi_core.services.shared.requests import MeansRequest
 from codi_core.services.shared.workbench import Workbench
-from codi_core.values.influence import ROLES, By, summarised
+from codi_core.values.influence import OPERAND, ROLES, SHARES, By, summarised
 from codi_core.values.model import RolloutConfig
 from tests.checkpoints import load, tensors_of, write
 
@@ -100,6 +101,119 @@ def test_a_block_of_one_head_of_one_layer_leaves_the_others(engines: dict[str, E
         engine.think(cache, 1)
         after = watch.recorded(2, 3, before.shape[-1])
     assert not after[:, 0, 2, 1, 0].any() and torch.equal(after[:, 0, [0, 1, 3]], before[:, 0, [0, 1, 3], :2])
+
+
+# The whole sequence
+
+
+def one(engine: Engine, question: int = 0) -> Prompts:
+    with engine.exclusively():
+        return rolled_out(engine, [engine.prompt(QUESTIONS[question], RolloutConfig(PASSES)).ids], ("q",), PASSES)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3"])
+def test_one_pass_over_the_whole_sequence_is_pass_after_pass(engines: dict[str, Engine], family: str) -> None:
+    prompts, n = one(engines[family]), PASSES
+    with engines[family].exclusively():
+        weights, _ = whole(prompts)
+        maps, slots = maps_of(prompts), attention(prompts)
+    size = prompts.width + n + 2
+    assert weights.shape[-2:] == (size, size) and not weights.triu(1).any()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(maps.attention, slots[0].numpy(), atol=1e-5)
+
+
+def test_what_follows_the_latents_is_one_key(engines: dict[str, Engine]) -> None:
+    """eot and eos in ``paper-eos``: rows sum to 1 there, too."""
+    engine = Engine(load(Path(engines["llama"].model.source), prompt_format="paper-eos"))
+    prompts = one(engine)
+    with engine.exclusively():
+        maps, slots = maps_of(prompts), attention(prompts)[0].numpy()
+    assert len(engine.model.after_latents) == 2
+    for weights in (slots, maps.attention, maps.rollout, maps.of("value-weighted")):
+        np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3"])
+def test_what_heads_write_is_what_attention_adds(engines: dict[str, Engine], family: str) -> None:
+    """The values of the keys through `head_outputs`, each as much as it is attended to, are the output of the block's own attention."""
+    engine, layer = engines[family], 1
+    prompts, model, seen = one(engine), engine.model, []
+    module = model.architecture.part(model.blocks[layer], model.architecture.output)
+    hook = module.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    with engine.exclusively():
+        weights, cache = whole(prompts)
+        hook.remove()
+        values = cache.values[layer, :, :, : cache.length].repeat_interleave(model.n_heads // model.n_kv_heads, 1)
+        written = values @ model.head_outputs(layer)
+        bias = 0 if getattr(module, "bias", None) is None else module.bias
+        added = torch.einsum("rhqk,rhkd->rqd", weights[:, layer], written) + bias
+        torch.testing.assert_close(added, seen[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(lengths_written(prompts, cache, layer), written.norm(dim=-1))
+
+
+def test_keys_of_which_as_much_is_written_are_weighted_by_attention_alone(engines: dict[str, Engine]) -> None:
+    with engines["llama"].exclusively():
+        maps = maps_of(one(engines["llama"]))
+    equal = replace(maps, written=maps.attention * np.float32(7))
+    for layer, head in ((None, None), (1, None), (2, 3)):
+        np.testing.assert_allclose(equal.of("value-weighted", layer, head), maps.of("attention", layer, head), atol=1e-6)
+        assert np.abs(maps.of("value-weighted", layer, head) - maps.of("attention", layer, head)).max() > 1e-3
+    gone = maps.written.copy()
+    gone[..., 2] = 0
+    assert not replace(maps, written=gone).of("value-weighted")[:, 2].any(), "a key of which nothing is written"
+
+
+def test_a_rollout_by_hand() -> None:
+    first, second = (torch.tensor([[1, 0, 0], [share, 1 - share, 0], [0, share, 1 - share]]) for share in (0.5, 1.0))
+    through = rollout(torch.stack([first, second]))
+    torch.testing.assert_close(through, (second + torch.eye(3)) / 2 @ ((first + torch.eye(3)) / 2))
+    torch.testing.assert_close(through[2], torch.tensor([0.125, 0.5, 0.375]))
+    torch.testing.assert_close(rollout(torch.eye(3).expand(4, 3, 3)), torch.eye(3))
+    linked = rollout(torch.stack([first, second]), [(1, 0)])
+    torch.testing.assert_close(linked[2], torch.tensor([0.625, 0, 0.375]), msg="what ends at key 1 was made by query 0")
+
+
+def test_a_rollout_goes_back_through_all_passes(engines: dict[str, Engine]) -> None:
+    """Where every position looks at itself alone, each latent is traced to bot; in a model nothing is left on a slot that is fed back."""
+    keys, slots = 9, [(5, 4), (6, 5), (7, 6)]
+    traced = rollout(torch.eye(keys).expand(2, keys, keys), slots)
+    assert (traced[4:8, 4] == 1).all() and traced[8, 8] == 1
+    prompts = one(engines["gpt2"])
+    with engines["gpt2"].exclusively():
+        rolled = maps_of(prompts).rollout
+    np.testing.assert_allclose(rolled.sum(-1), 1, atol=1e-5)
+    assert not rolled[:, prompts.width + 1 : prompts.width + PASSES + 1].any() and (rolled[:, : prompts.width + 1] > 0).all()
+
+
+# Numbers in another order
+
+
+def test_a_copy_has_the_same_numbers_in_other_places(engines: dict[str, Engine]) -> None:
+    engine = engines["llama"]
+    prompts = prompts_of(engine)
+    with engine.exclusively():
+        copies = shuffled(engine, prompts)
+        again = shuffled(engine, copies)
+    for ids, copy, places in zip(prompts.ids, copies.ids, prompts.operands, strict=True):
+        others = [at for at in range(len(ids)) if at not in places]
+        assert len(places) > 1 and [ids[at] for at in others] == [copy[at] for at in others]
+        assert sorted(ids) == sorted(copy) and ids != copy
+    assert copies.operands == prompts.operands and copies.width == prompts.width
+    two = next(row for row, places in enumerate(prompts.operands) if len(places) == min(map(len, prompts.operands)))
+    assert (again.ids[two] == prompts.ids[two]) == (len(prompts.operands[two]) == 2)
+
+
+def test_a_question_with_one_number_is_its_own_copy(engines: dict[str, Engine]) -> None:
+    engine = engines["llama"]
+    with engine.exclusively():
+        ids = engine.prompt("Tom has 3 apples.", RolloutConfig(PASSES)).ids
+        prompts = rolled_out(engine, [ids], ("q",), PASSES)
+        copy = shuffled(engine, prompts)
+        assert copy.ids == prompts.ids and torch.equal(attention(copy), attention(prompts))
+
+
+# Effects
 
 
 def chained() -> dict[str, Tensor]:
@@ -185,8 +299,11 @@ def test_uniform_weights_have_the_uniform_summaries() -> None:
 def test_one_prompt_and_its_cuts(workbench: Workbench, folder: str) -> None:
     found = influence(workbench, InfluenceRequest(folder, QUESTIONS[0], passes=PASSES), "test")
     count = len(found.tokens)
-    assert found.attention.shape == (3, 4, PASSES + 2, count + PASSES + 2) and [found.tokens[at].strip() for at in found.operands]
-    np.testing.assert_allclose(found.mass()[0].sum(1), 1, atol=1e-5)
+    assert found.maps.attention.shape == (3, 4, PASSES + 2, count + PASSES + 2) and [found.tokens[at].strip() for at in found.operands]
+    for share in SHARES:
+        np.testing.assert_allclose(found.mass(share)[0].sum(1), 1, atol=1e-5)
+    mass, uniform, copy = found.baselines()
+    assert np.array_equal(mass, found.mass()[0][:, OPERAND]) and (uniform > 0).all() and not np.array_equal(mass, copy)
     request = KnockOutRequest(folder, QUESTIONS[0], (count + 2,), PASSES + 1, passes=PASSES)
     cut = knock_out(workbench, request, "test")
     assert cut.cut.dlog_p != 0 and cut.cut.mass == pytest.approx(float(found.mean[PASSES + 1, count + 2]), abs=1e-5)
@@ -231,4 +348,8 @@ def test_an_eval_set_is_stored_and_its_means_are_those_of_its_questions(workbenc
     _, questions = load_eval_set("templates", 20, 0)
     totals = [influence(workbench, InfluenceRequest(folder, q.question, passes=2), "test").graph.total[0, 0, 1] for q in questions]
     assert float(found.weights.value[0, 0, 1]) == pytest.approx(float(np.mean(totals)), rel=1e-3)
+    ones = [influence(workbench, InfluenceRequest(folder, q.question, passes=2), "test").baselines() for q in questions]
+    above = np.mean([mass - copy for mass, _, copy in ones], 0)
+    np.testing.assert_allclose(found.operands_above.value[2], above, atol=1e-5)
+    assert np.abs(above).max() > 1e-4
     assert (found.mass.low <= found.mass.value).all() and found.nulls == pytest.approx((1, 1, 1, 1))

@@ -22,9 +22,9 @@ def model(folder: str, tmp_path: Path) -> list[str]:
     [
         (["patch", "--prompt", CLEAN, "--into", CORRUPT, "--from", "1.2", "--to", "2.1"], {"effect", "random", "reached"}),
         (["patch", "--prompt", CLEAN, "--into", CORRUPT, "--put", "random", "--noising"], {"rows", "left_out"}),
-        (["influence", "--prompt", CLEAN], {"attention", "edges", "summaries"}),
+        (["influence", "--prompt", CLEAN], {"attention", "numbers", "edges", "summaries"}),
         (["influence", "--prompt", CLEAN, "--cut", "1", "--cut", "2", "--query", "3"], {"cuts"}),
-        (["influence", "--n", "4"], {"edges", "summaries"}),
+        (["influence", "--n", "4"], {"edges", "summaries", "numbers"}),
     ],
 )
 def test_json_is_json_and_words_are_words(model: list[str], words: list[str], has: set[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from codi_core.figures.influence import attention_panel, edges_table, graph_panel, key_order, mass_panel, summary_table
+from codi_core.figures.influence import (
+    SHARE_NAMES,
+    attention_panel,
+    attention_table,
+    edges_table,
+    graph_panel,
+    key_order,
+    mass_panel,
+    numbers_table,
+    summary_table,
+)
 from codi_core.figures.patching import effect_words, map_table, recovery_panel
-from codi_core.values.influence import Graph, Influence, by_role
+from codi_core.values.influence import OPERAND, SHARES, Graph, Influence, Maps, by_role
 from codi_core.values.patching import PatchEffect, PatchMap, PatchMapSpec, place_of
 from codi_core.values.stats import Estimates
 
@@ -68,7 +78,9 @@ def influence() -> Influence:
     total = np.full((3, 2, 2), np.nan, np.float32)
     total[:, 0, 1] = (1, 2, 3)
     graph = Graph("zero", total, np.zeros(2, np.float32), np.full((3, 3), np.nan, np.float32), np.zeros(3, np.float32), 0.0)
-    return Influence("k", "q", "7", ("<s>", "2", "?"), (1,), 2, attention.astype(np.float32), graph, 1.0)
+    shares = attention.astype(np.float32)
+    maps = Maps(shares, shares * rng.random((2, 2, 4, 7)).astype(np.float32), shares[0, 0])
+    return Influence("k", "q", "7", ("<s>", "2", "?"), (1,), 2, maps, replace(maps, attention=shares[::-1]), graph, 1.0)
 
 
 def test_attention_shows_slots_first_and_every_key_once() -> None:
@@ -85,12 +97,33 @@ def test_attention_shows_slots_first_and_every_key_once() -> None:
 def test_mass_by_role_is_all_of_it() -> None:
     found = influence()
     for layer, head in ((None, None), (1, 0)):
-        mass, uniform = found.mass(layer, head)
+        mass, uniform = found.mass("attention", layer, head)
         np.testing.assert_allclose(mass.sum(1), 1, rtol=1e-5)
         np.testing.assert_allclose(uniform.sum(1), 1, rtol=1e-5)
     assert mass_panel(mass, uniform, "Mass").shape == (4, 6)
     own, _ = by_role(np.arange(7, dtype=np.float32), 3, (1,), 3, 2)
     assert own.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_three_maps_stand_beside_each_other() -> None:
+    found = influence()
+    table = attention_table(found)
+    assert set(SHARE_NAMES.values()) <= set(table) and len(table) == int((found.mean > 0).sum())
+    panels = {share: attention_panel(found, 1, None, share) for share in SHARES}
+    assert len({panel.name for panel in panels.values()}) == 3
+    order = list(key_order(found))
+    for share, panel in panels.items():
+        assert np.array_equal(panel.painted.values, found.maps.of(share, 1, None)[:, order])
+    np.testing.assert_allclose(table.groupby("query")[list(SHARE_NAMES.values())].sum(), 1, rtol=1e-5)
+
+
+def test_numbers_stand_beside_their_baselines() -> None:
+    found = influence()
+    for layer, share in ((None, "attention"), (0, "attention"), (1, "value-weighted")):
+        table = numbers_table(found, layer, None, share)  # type: ignore[arg-type]
+        assert table["numbers of the question"].tolist() == found.mass(share, layer)[0][:, OPERAND].tolist()  # type: ignore[arg-type]
+    copy = numbers_table(found, 0)["its numbers in another order"]
+    assert copy.tolist() == found.mass("attention", 1)[0][:, OPERAND].tolist(), "the copy's layers were turned round"
 
 
 def test_the_graph_leaves_out_what_has_no_edge() -> None:

@@ -9,7 +9,7 @@ from codi_core.services.claims.claim import FieldClaim
 from codi_core.services.claims.evidence import Evidence
 from codi_core.services.claims.parts import Part, above
 from codi_core.services.claims.sources import CODI
-from codi_core.services.influence_sets import OPERAND
+from codi_core.values.influence import OPERAND
 
 
 def measure(asked: Asked) -> Measured:

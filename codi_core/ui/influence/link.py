@@ -9,7 +9,7 @@ from codi_core.ui.inspect.examples import FIRST
 from codi_core.ui.shell import codec
 from codi_core.ui.shell.codec import PageSetup
 from codi_core.ui.widgets import control, eval_choice, passes_choice
-from codi_core.values.influence import BYS, HOWS
+from codi_core.values.influence import BYS, HOWS, SHARES
 
 VIEWS = ("One prompt", "Over an eval set")
 READERS = ("one", "later")
@@ -25,6 +25,8 @@ class Setup(PageSetup):
     prompt: str = codec.text("prompt")
     """Empty: the one looked at already, or the first example."""
     passes: int | None = passes_choice.param()
+    share: str = codec.choice("share", SHARES)
+    """Which map: attention, value-weighted, or rolled out over layers and passes."""
     layer: str = codec.text("in-layer", "mean", pattern="mean|[0-9]{1,3}")
     head: str = codec.text("in-head", "mean", pattern="mean|[0-9]{1,3}")
     cut: tuple[int, int] | None = codec.cell("cut")

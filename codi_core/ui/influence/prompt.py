@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from codi_core.figures import influence as figures
-from codi_core.figures.influence import EDGES
+from codi_core.figures.influence import EDGES, SHARE_NAMES
 from codi_core.figures.lens import heatmap
 from codi_core.figures.panels import Panel
 from codi_core.services.cards import ModelCard
@@ -23,12 +23,30 @@ from codi_core.ui.widgets import linked, passes_choice
 from codi_core.ui.widgets.export import export_menu
 from codi_core.ui.widgets.heatgrid import heatgrid
 from codi_core.ui.widgets.promptbox import prompt_box
-from codi_core.values.influence import BYS, HOWS, Influence, KnockedOut, KnockOut
+from codi_core.values.influence import BYS, HOWS, SHARES, Influence, KnockedOut, KnockOut, Share
 from codi_core.values.signs import decimal
 
 BY_NAMES = {"zero": "zeros", "gaussian": "Gaussian noise", "mean": "the mean latent", "resample": "another question's latent"}
 HOW_NAMES = {"kv": "keys and values", "z": "z", "both": "both"}
 EDGE_NAMES = {"kl": "answer (KL)", "dz": "latent (Δz)", "lens": "lens (KL)", "direct": "direct"}
+OTHER_ORDER = (
+    "In another order: the same question with every number in the next one's place, read at the same places. Where that makes no "
+    "difference attention goes to where numbers stand, not to which they are."
+)
+NOT_CAUSAL = "None of these maps is causal: see what a cut does."
+ABOUT: dict[Share, str] = {
+    "attention": (
+        "The mean over all layers and heads is the CODI paper's. The first token and bot are sinks, attended to whatever they hold."
+    ),
+    "value-weighted": (
+        "Attention times the length of what the head would write of a key (‖A·W_O v‖): what is looked at and holds little counts little. "
+        "What is written may still cancel, or never be read."
+    ),
+    "rollout": (
+        "Attention of all heads through all layers, half of each staying where it is, and from a latent that is fed back on to the pass "
+        "that made it, until only tokens, bot and what follows the latents are left. Values and MLPs play no part in it."
+    ),
+}
 READER_NAMES = {"one": "from this query alone", "later": "from all later ones"}
 
 
@@ -37,8 +55,10 @@ def view(card: ModelCard, model: str) -> None:
     prompt_box(prompt, lambda text: calls.tokens(model, text), url.write_prompt)
     examples.gallery()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        layer = _which("Layer", "in-layer", card.n_layers)
-        head = _which("Head", "in-head", card.n_heads)
+        share = linked.select("Map", "share", SHARES, title=SHARE_NAMES.__getitem__, about=NOT_CAUSAL, width=210)
+        whole = share == "rollout"
+        layer = None if whole else _which("Layer", "in-layer", card.n_layers)
+        head = None if whole else _which("Head", "in-head", card.n_heads)
         by = linked.select("In a latent's place", "by", BYS, title=BY_NAMES.__getitem__, width=210)
         passes = passes_choice.choose(card)
     request = InfluenceRequest(model, prompt, by, passes)
@@ -46,7 +66,7 @@ def view(card: ModelCard, model: str) -> None:
         found = calls.influenced(request)
         line = captions.line(*captions.format_model(card), f"{passes} passes", f"{BY_NAMES[by]} in place", f"key {found.key}")
         st.caption(f"{plain(line)} · {found.milliseconds:.0f} ms · answers {plain(found.answer.strip()[:40] or '∅')}")
-        _attention(found, request, layer, head, line)
+        _attention(found, request, _Map(share, layer, head), line)
         _graph(found, request, line)
     captions.repeat(influence_command(request))
 
@@ -59,8 +79,15 @@ def _which(label: str, name: str, count: int) -> int | None:
     return None if chosen == "mean" else int(chosen)
 
 
-def _attention(found: Influence, request: InfluenceRequest, layer: int | None, head: int | None, line: str) -> None:
-    panel = figures.attention_panel(found, layer, head)
+@dataclass(frozen=True)
+class _Map:
+    share: Share
+    layer: int | None
+    head: int | None
+
+
+def _attention(found: Influence, request: InfluenceRequest, shown: _Map, line: str) -> None:
+    panel = figures.attention_panel(found, shown.layer, shown.head, shown.share)
     query, key = _edge(found)
     order = figures.key_order(found)
     left, right = st.columns([1.45, 1], gap="large")
@@ -70,7 +97,7 @@ def _attention(found: Influence, request: InfluenceRequest, layer: int | None, h
             panel,
             chosen=(query, order.index(key)),
             flip=True,
-            label="Attention: queries across, keys down",
+            label=f"{panel.name}: queries across, keys down",
             key="attention",
             on_pick=lambda i, row: url.write("cut", f"{i}.{order[row]}"),
             hint="click or Enter: cut this edge",
@@ -79,20 +106,26 @@ def _attention(found: Influence, request: InfluenceRequest, layer: int | None, h
             export_menu(
                 f"codi-attention-{found.key}",
                 lambda: heatmap([panel], True, found.prompt, line),
-                lambda: [figures.attention_table(found)],
-                lambda: {"condition": line, "command": influence_command(request), "attention": found.attention.tolist(), **_facts(found)},
+                lambda: [figures.attention_table(found), figures.numbers_table(found)],
+                lambda: {"condition": line, "command": influence_command(request), **_map_facts(found)},
                 key="export-attention",
             )
     with right:
         _cut(found, request, query, key, line)
-        mass, uniform = found.mass(layer, head)
+        mass, uniform = found.mass(shown.share, shown.layer, shown.head)
         st.markdown("**Mass by what the keys are**")
-        masses = figures.mass_panel(mass, uniform, "Mean attention")
-        heatgrid(masses, chosen=None, flip=True, label="Mean attention by kind of key", key="masses", on_pick=lambda i, k: None, hint="")
-        st.caption(
-            "The mean over all layers and heads is the CODI paper's. The first token and bot are sinks, attended to whatever they hold. "
-            "Attention is not influence: see what a cut does."
-        )
+        masses = figures.mass_panel(mass, uniform, panel.name)
+        heatgrid(masses, chosen=None, flip=True, label=f"{panel.name} by kind of key", key="masses", on_pick=lambda i, k: None, hint="")
+        st.caption(plain(f"{ABOUT[shown.share]} {NOT_CAUSAL}"))
+        with st.expander("Numbers of the question, beside their baselines"):
+            numbers = figures.numbers_table(found, shown.layer, shown.head, shown.share)
+            st.dataframe(numbers.round(3), hide_index=True)
+            st.caption(OTHER_ORDER)
+
+
+def _map_facts(found: Influence) -> dict[str, Any]:
+    maps = asdict(found.maps)
+    return {**{name: values.tolist() for name, values in maps.items()}, **_facts(found)}
 
 
 def _facts(found: Influence) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
 from codi_core.ui.ablate import captions
 from codi_core.ui.influence import beside
 from codi_core.ui.influence.link import N
-from codi_core.ui.influence.prompt import BY_NAMES, EDGE_NAMES, graph_grid
+from codi_core.ui.influence.prompt import BY_NAMES, EDGE_NAMES, OTHER_ORDER, graph_grid
 from codi_core.ui.shell import background, calls
 from codi_core.ui.shell.background import Run
 from codi_core.ui.shell.errors import plain, shown_errors
@@ -102,10 +102,11 @@ def _show(found: InfluenceSet, request: InfluenceSetRequest, card: ModelCard) ->
         st.markdown("**Numbers of the question, beyond their baselines**")
         above = figures.above_panel(found)
         heatgrid(above, chosen=None, flip=True, label="Mass on numbers beyond baselines", key="above", on_pick=lambda i, k: None, hint="")
+        st.caption(OTHER_ORDER)
     export_menu(
         f"codi-influence-{found.spec.key}",
         lambda: heatmap([graph], True, EDGES[edge], line),
-        lambda: [figures.edges_table(found), figures.summary_table(found), figures.to_answer_table(found)],
+        lambda: [table(found) for table in (figures.edges_table, figures.summary_table, figures.to_answer_table, figures.numbers_table)],
         lambda: _exported(found, request, line),
     )
     st.caption(plain(line))
@@ -132,7 +133,11 @@ def _said(found: InfluenceSet) -> str:
 
 
 def _exported(found: InfluenceSet, request: InfluenceSetRequest, line: str) -> dict[str, Any]:
-    tables = {"edges": figures.edges_table(found), "summaries": figures.summary_table(found)}
+    tables = {
+        "edges": figures.edges_table(found),
+        "summaries": figures.summary_table(found),
+        "numbers": figures.numbers_table(found),
+    }
     return {
         "condition": line,
         "command": influence_set_command(request),
