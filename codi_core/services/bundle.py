@@ -137,7 +137,7 @@ def cell_requests(table: SweepTable, spec: SweepSpec) -> list[ConditionRequest]:
 
 def sweep_command_of(table: SweepTable) -> str:
     """The command line that makes a whole grid again, with bands where it has some: they take longer than the grid."""
-    bands = {"randoms": 0, "shuffled": 0} if table.bands.empty else {}
+    randoms, shuffled = (0, 0) if table.bands.empty else (SweepRequest.randoms, SweepRequest.shuffled)
     request = SweepRequest(
         model=table.model_name,
         preset=table.name,
@@ -145,8 +145,9 @@ def sweep_command_of(table: SweepTable) -> str:
         n=table.eval_set.n,
         seed=table.eval_set.seed,
         passes=table.rollout.passes,
+        randoms=randoms,
+        shuffled=shuffled,
         means_n=table.means.eval_set.n,
-        **bands,
     )
     return sweep_command(request)
 
