@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper ends of the histograms' buckets."""
-_END = object()
+_END: Any = object()
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,9 @@ def _attention(found: Influence, request: InfluenceRequest, shown: _Map, line: s
         mass, uniform = found.mass(shown.share, shown.layer, shown.head)
         st.markdown("**Mass by what the keys are**")
         masses = figures.mass_panel(mass, uniform, panel.name)
-        heatgrid(masses, chosen=None, flip=True, label=f"{panel.name} by kind of key", key="masses", on_pick=lambda i, k: None, hint="")
+        heatgrid(
+            masses, chosen=None, flip=True, label=f"Mass by kind of key: {panel.name}", key="masses", on_pick=lambda i, k: None, hint=""
+        )
         st.caption(plain(f"{ABOUT[shown.share]} {NOT_CAUSAL}"))
         with st.expander("Numbers of the question, beside their baselines"):
             numbers = figures.numbers_table(found, shown.layer, shown.head, shown.share)
