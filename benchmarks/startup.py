@@ -46,7 +46,7 @@ def main() -> None:
     text = "\n".join([HEADING, "", about, "", *lines, ""])
     print(text)
     if not args.dry:
-        write(text)
+        replace_section(DOCUMENT, HEADING, text)
 
 
 def row(name: str, command: tuple[str, ...], trees: dict[str, Path], repeats: int) -> list[str]:
@@ -67,12 +67,12 @@ def seconds(arguments: tuple[str, ...], folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def write(text: str) -> None:
+def replace_section(document: Path, heading: str, text: str) -> None:
     """In the place of the section that is there, else at the end."""
-    whole = DOCUMENT.read_text(encoding="utf-8")
-    before, found, rest = whole.partition(HEADING)
+    whole = document.read_text(encoding="utf-8")
+    before, found, rest = whole.partition(heading)
     after = rest[rest.index("\n## ") + 1 :] if found and "\n## " in rest else ""
-    DOCUMENT.write_text(f"{before.rstrip()}\n\n{text}{chr(10) + after if after else ''}", encoding="utf-8")
+    document.write_text(f"{before.rstrip()}\n\n{text}{chr(10) + after if after else ''}", encoding="utf-8")
 
 
 if __name__ == "__main__":

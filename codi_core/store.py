@@ -17,7 +17,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -63,7 +63,8 @@ class Meta:
     code: str
     """See ``code_version``."""
     created: str
-    """UTC, ISO 8601."""
+    """UTC, ISO 8601: by the clock of the machine that made it, but after all of its kind that were there. So the newest is the one that was
+    made last, though the clock be set back; of two with one time, as two writers at once may have, it is the one of the greater key."""
     libraries: dict[str, str]
     files: dict[str, StoredFile]
     """By path inside the folder."""
@@ -195,7 +196,7 @@ class Store:
         target = self.path(kind, key)
         with written_aside(target) as folder:
             yield folder
-            _seal(folder, kind, key, spec)
+            _seal(folder, kind, key, spec, self._now(kind))
             publish(folder, target, kind, key)
 
     def keep(self, kind: str, spec: Any, fill: Callable[[Path], None]) -> None:
@@ -205,6 +206,12 @@ class Store:
                 fill(folder)
         except ArtifactError as error:
             log.warning("%s. The result is shown and not kept.", error)
+
+    def _now(self, kind: str) -> str:
+        """See `Meta.created`."""
+        now, there = _stamp(datetime.now(UTC)), [folder / META for key in self.keys(kind) if (folder := self.find(kind, key))]
+        last = max((_created(meta) for meta in there), default="")
+        return now if now > last else _stamp(datetime.fromisoformat(last) + timedelta(milliseconds=1))
 
     def tidy(self) -> None:
         """Remove what killed processes left behind: unfinished and discarded folders that no living process holds."""
@@ -254,7 +261,7 @@ def _remake(folder: Path) -> str:
     return f"delete {folder} and run again to make it anew"
 
 
-def _seal(folder: Path, kind: str, key: str, spec: Any) -> None:
+def _seal(folder: Path, kind: str, key: str, spec: Any, created: str) -> None:
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     assert files and META not in files, "an artifact needs files, and writes its own meta.json"
     meta = Meta(
@@ -262,11 +269,28 @@ def _seal(folder: Path, kind: str, key: str, spec: Any) -> None:
         key=key,
         spec=canonical(spec),
         code=code_version(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=created,
         libraries=_libraries(),
         files={name: StoredFile(path.stat().st_size, sha256_of(path)) for name, path in files.items()},
     )
     save_json(folder / META, dataclasses.asdict(meta))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
+def _created(meta: Path) -> str:
+    """Empty where it cannot be read: nothing comes after that."""
+    try:
+        return _read_created(meta, meta.stat().st_mtime_ns)
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        return ""
+
+
+@lru_cache(maxsize=2**16)
+def _read_created(meta: Path, mtime_ns: int) -> str:
+    return _stamp(datetime.fromisoformat(json.loads(meta.read_text(encoding="utf-8"))["created"]).astimezone(UTC))
 
 
 @cache

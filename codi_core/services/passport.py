@@ -130,7 +130,7 @@ def stored_passport(store: Store, model: ModelSpec) -> Passport | None:
     """
     artifacts = [store.read(PASSPORTS, key) for key in store.keys(PASSPORTS)]
     found = [_passport(one) for one in artifacts if from_canonical(PassportSpec, one.meta.spec).is_of(model)]
-    return max(found, key=lambda one: (one.accuracy is not None, one.made), default=None)
+    return max(found, key=lambda one: (one.accuracy is not None, one.made, one.spec.key), default=None)
 
 
 def _facts(model: CodiModel) -> _Facts:

@@ -20,6 +20,7 @@ from codi_core.models.prompts import clean_question
 from codi_core.problems.clusters import clusters_of
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.patch import command_of
+from codi_core.services.shared.budget import check_budget
 from codi_core.services.shared.commands import passes_words
 from codi_core.services.shared.workbench import Workbench
 from codi_core.store import save_json, save_npz
@@ -96,8 +97,8 @@ def patch_map(
 ) -> Iterator[PatchMap]:
     """Ever more indices; a stored map comes at once, and alone unless ``compute``.
 
-    Raises InputError for a request that cannot be, DataError for an eval set that cannot be read or has no pair, ModelError, and Cancelled
-    when ``viewer`` asked for something newer.
+    Raises InputError for a request that cannot be, BudgetError for one above what a server computes, DataError for an eval set that cannot
+    be read or has no pair, ModelError, and Cancelled when ``viewer`` asked for something newer.
     """
     request.check()
     spec = workbench.run(request.model, partial(_spec, request), viewer, on_wait)
@@ -108,9 +109,10 @@ def patch_map(
         return
     if not compute:
         return
+    depths = workbench.run(request.model, lambda engine, _: engine.model.n_layers + 1, viewer, on_wait)
+    _check_budget(workbench, request, depths)
     chosen = None if request.single else workbench.run(request.pairs_of or request.model, partial(_choose, request), viewer, on_wait)
     prepared = workbench.run(request.model, partial(_prepare, request, spec, chosen), viewer, on_wait)
-    depths = workbench.run(request.model, lambda engine, _: engine.model.n_layers + 1, viewer, on_wait)
     arrays = _empty(len(prepared.pairs.pairs), request.passes + 1, depths)
     arrays["ld_source"] = prepared.pairs.ld_source()
     for index in range(request.passes + 1):
@@ -119,6 +121,19 @@ def patch_map(
         if index == request.passes:
             _store(workbench, prepared, arrays)
         yield found
+
+
+def _check_budget(workbench: Workbench, request: PatchMapRequest, depths: int) -> None:
+    """Both what is answered to find pairs, and every cell of every pair."""
+    command = patch_map_command(request)
+    if not request.single:
+        check_budget(workbench, command, _candidates(request), 1, request.passes)
+    check_budget(workbench, command, 1 if request.single else request.n, (request.passes + 1) * depths, request.passes)
+
+
+def _candidates(request: PatchMapRequest) -> int:
+    """Questions that are answered to find pairs, where the eval set has so many."""
+    return max(CANDIDATES * request.n, FEWEST)
 
 
 def _spec(request: PatchMapRequest, engine: Engine, check_cancelled: CheckCancelled) -> PatchMapSpec:
@@ -141,7 +156,7 @@ def _choose(request: PatchMapRequest, engine: Engine, check_cancelled: CheckCanc
     """The questions that were answered, and the pairs among them."""
     config = RolloutConfig(request.passes, request.max_new_tokens)
     loaded = load_eval_set(request.eval_set, 0, request.seed)[1]
-    order = np.random.default_rng(request.seed).permutation(len(loaded))[: max(CANDIDATES * request.n, FEWEST)]
+    order = np.random.default_rng(request.seed).permutation(len(loaded))[: _candidates(request)]
     questions = [loaded[place] for place in order.tolist()]
     rollouts = engine.rollout([question.question for question in questions], config, check_cancelled=check_cancelled, record=False)
     picked = pick_pairs(questions, rollouts, request.n, request.donor, request.seed)

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import streamlit
 
+from codi_core.engine.engine import Engine
 from codi_core.errors import ArtifactError, BudgetError, DataError, ModelError
+from codi_core.services import patch_maps
 from codi_core.services.ablate import AblateRequest, EarlyStopRequest, ablate, early_stop
 from codi_core.services.catalog import download, model_choices
 from codi_core.services.detect import DetectRequest, batches_of, detect
@@ -22,6 +24,7 @@ from codi_core.services.differences import DifferenceRequest, read_differences
 from codi_core.services.effects import evaluate_condition
 from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
 from codi_core.services.inspect import InspectRequest, inspect
+from codi_core.services.patch_maps import PatchMapRequest, patch_map
 from codi_core.services.shared.interventions import KV, Difference
 from codi_core.services.shared.meter import Meter
 from codi_core.services.shared.requests import ConditionRequest
@@ -34,6 +37,7 @@ from codi_core.ui.shell.errors import said, shown_errors
 from codi_core.values.questions import Question
 
 MODEL = "bundled-steps"
+TWO = ("Ann has 3 cups and buys 4. How many cups?", "Ann has 3 cups and buys 5. How many cups?")
 CONDITION = ConditionRequest(MODEL, (KV(Difference(2, 4), 1.0, (5,)),), "templates", n=20, controls=40)
 
 
@@ -44,7 +48,7 @@ def bench(settings: Settings) -> Iterator[Workbench]:
     bench.close()
 
 
-def nothing_runs(engine: object, check_cancelled: object) -> None:
+def nothing_runs(*asked: object, **how: object) -> None:
     raise AssertionError("work was started")
 
 
@@ -70,6 +74,26 @@ def test_a_request_above_the_budget_is_refused_with_its_command(
 def test_many_directions_at_once_are_refused_too(bench: Workbench) -> None:
     with pytest.raises(BudgetError, match="directions × 6 passes"):
         next(ablate(bench, AblateRequest(MODEL, ("zero", "mean"), eval_set="templates", n=10), "a"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "says"),
+    [
+        ({"most_questions": 100}, PatchMapRequest(MODEL, n=4), r"160 questions: .* up to 100 .*codi_core patch .*--n 4"),
+        ({"most_work": 900}, PatchMapRequest(MODEL, n=4), r"160 questions × 1 direction × 6 passes = 960: .*codi_core patch"),
+        ({"most_work": 1_000}, PatchMapRequest(MODEL, n=16), r"16 questions × \d+ directions × 6 passes = .*codi_core patch .*--n 16"),
+        ({"most_work": 100}, PatchMapRequest(MODEL, *TWO), r"1 question × \d+ directions × 6 passes = .*codi_core patch .*--into"),
+    ],
+)
+def test_a_map_of_patches_has_a_budget_too(
+    bench: Workbench, limits: dict[str, int], asked: PatchMapRequest, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.settings = replace(bench.settings, **{"most_questions": 0, "most_work": 0, **limits})
+    monkeypatch.setattr(Engine, "rollout", nothing_runs)
+    monkeypatch.setattr(patch_maps, "PairSet", nothing_runs)
+    assert list(patch_map(bench, asked, "a", compute=False)) == [], "what is stored would come all the same"
+    with pytest.raises(BudgetError, match=says):
+        next(patch_map(bench, asked, "a"))
 
 
 def test_the_command_line_is_not_bounded(settings: Settings) -> None:

@@ -46,6 +46,20 @@ def make(settings: Settings, spec: MeansSpec = SPEC, fill: float = 1.0) -> Artif
     return store.read("means", key_of(spec))
 
 
+@pytest.mark.parametrize("clock", ["2999-01-01T00:00:00+00:00", "2999-01-01T01:00:00.000+01:00"])
+def test_what_is_made_last_is_the_newest_though_the_clock_was_set_back(settings: Settings, clock: str) -> None:
+    meta = Store(settings).path("means", make(settings).meta.key) / "meta.json"
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), "created": clock}))
+    second, third = (make(settings, MeansSpec(n)).meta.created for n in (4, 5))
+    assert "2999-01-01T00:00:00+00:00" < second < third < "2999-01-01T00:00:01+00:00"
+
+
+def test_an_unreadable_time_is_before_all_others(settings: Settings) -> None:
+    meta = Store(settings).path("means", make(settings).meta.key) / "meta.json"
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), "created": "yesterday"}))
+    assert make(settings, MeansSpec(4)).meta.created < "2999"
+
+
 def test_what_is_written_is_read_back(settings: Settings) -> None:
     artifact = make(settings)
     arrays = artifact.npz("means.npz")

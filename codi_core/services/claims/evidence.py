@@ -71,7 +71,7 @@ def stored_evidence(store: Store) -> dict[str, dict[str, Evidence]]:
     for reason in reasons:
         log.warning("left out: %s", reason)
     newest: dict[str, ModelSpec] = {}
-    ordered = sorted(readable, key=lambda pair: pair[0].meta.created, reverse=True)
+    ordered = sorted(readable, key=lambda pair: (pair[0].meta.created, pair[0].meta.key), reverse=True)
     found: dict[str, dict[str, Evidence]] = {}
     for artifact, spec in ordered:
         if newest.setdefault(spec.model.name, spec.model) != spec.model:

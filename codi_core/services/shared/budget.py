@@ -19,7 +19,8 @@ def check_budget(workbench: Workbench, command: str, questions: int, directions:
         what = f"{questions:,} questions: this server takes up to {settings.most_questions:,} a request (CODI_MOST_QUESTIONS)"
     elif settings.most_work and work > settings.most_work:
         what = (
-            f"{questions:,} questions × {directions:,} direction{'s' * (directions > 1)} × {passes} pass{'es' * (passes > 1)} = {work:,}: "
+            f"{questions:,} question{'s' * (questions != 1)} × {directions:,} direction{'s' * (directions > 1)} × "
+            f"{passes} pass{'es' * (passes > 1)} = {work:,}: "
             f"this server computes up to {settings.most_work:,} of them a request (CODI_MOST_WORK)"
         )
     else:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def stored_sweeps(store: Store) -> list[SweepTable]:
-    """All readable ones with cells of their own, newest first; the log says why others are left out (see `left_out`)."""
+    """All readable ones with cells of their own, newest first (`Meta.created`); the log says why others are left out (see `left_out`)."""
     found = []
     readable, reasons = readable_sweeps(store)
     for reason in reasons:
@@ -47,7 +47,7 @@ def stored_sweeps(store: Store) -> list[SweepTable]:
             found.append(table_of(artifact, spec, readable))
         except ArtifactError as error:
             log.warning("left out: %s", error)
-    return sorted(found, key=lambda table: table.created, reverse=True)
+    return sorted(found, key=lambda table: (table.created, table.key), reverse=True)
 
 
 def sweep_keys(store: Store) -> list[str]:
