@@ -45,10 +45,12 @@ wheel: $(VENV)/.dev ## dist/codi_explorer-….whl, tried in an empty environment
 	$(VENV)-wheel/bin/pip --disable-pip-version-check install -q $(if $(TORCH_INDEX),--retries 1 --extra-index-url $(TORCH_INDEX)) dist/*.whl
 	cd / && $(abspath $(VENV))-wheel/bin/codi selfcheck
 	cd / && $(abspath $(VENV))-wheel/bin/codi lens --prompt "What is 2 plus 3?"
+	CODI_WHEEL_VENV=$(abspath $(VENV))-wheel $(BIN)/python -m pytest -q tests/engine/test_wheel.py
 	rm -rf $(VENV)-wheel
 
+# not -q: a warning that is not shown does not fail it
 docs: $(VENV)/.dev ## the site in site/, every link of it checked
-	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build -q
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build
 
 notebooks: $(VENV)/.dev ## run the notebooks, their outputs into runs/notebooks
 	PYTHONPATH=$(CURDIR) $(BIN)/jupyter nbconvert --to notebook --execute --output-dir runs/notebooks notebooks/*.ipynb

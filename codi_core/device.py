@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import torch
 
 from codi_core.errors import MemoryLimitError, ModelError
@@ -102,11 +103,7 @@ def available_memory(device: torch.device) -> int:
 
 
 def _free_system_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):  # not Linux: all there is, for want of what is free
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(psutil.virtual_memory().available)
 
 
 def _free_container_memory(folder: Path = Path("/sys/fs/cgroup")) -> int:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Literal, overload
 
+from codi_core.api.measured import Accuracy, Effect
 from codi_core.api.progress import OnDone, shown
-from codi_core.api.results import Accuracy, Effect, Influences, Patched, Steered, Thought
+from codi_core.api.results import Influences, Patched, Steered, Thought
 from codi_core.errors import InputError
 from codi_core.models.load import ModelRequest
 from codi_core.services.cards import ModelCard, model_card
@@ -43,9 +44,10 @@ def load(name: str = "", *, passes: int | None = None, settings: Settings | None
     ``files``: what its files do not say, as `ModelRequest` has it: ``base``, ``lora_alpha``, ``family``, ``prompt_format``, ``suffix``,
     ``lead``, ``dtype``, ``device``. Raises ModelError and its children.
 
-    >>> import codi_core as codi
-    >>> codi.load("bundled-steps").passes
-    6
+    Examples:
+        >>> import codi_core as codi
+        >>> codi.load("bundled-steps").passes
+        6
     """
     settings = settings or Settings.from_env()
     bench = workbench(settings)
@@ -56,7 +58,14 @@ def load(name: str = "", *, passes: int | None = None, settings: Settings | None
 
 
 class Model:
-    """Opened once; every call goes through the thread that owns it."""
+    """Opened once; every call goes through the thread that owns it.
+
+    Examples:
+        >>> import codi_core as codi
+        >>> model = codi.load("bundled-steps")
+        >>> model.name, model.card.passes == model.passes
+        ('bundled-steps', True)
+    """
 
     def __init__(self, bench: Workbench, name: str, passes: int | None = None) -> None:
         self._bench, self.name = bench, name
@@ -71,7 +80,13 @@ class Model:
 
     @property
     def lenses(self) -> tuple[str, ...]:
-        """Names of the lenses it can be read through."""
+        """Names of the lenses it can be read through.
+
+        Examples:
+            >>> import codi_core as codi
+            >>> {"logit", "tuned:all"} <= set(codi.load("bundled-steps").lenses)
+            True
+        """
         return tuple(option.name for option in lens_menu(self._bench, self.name, VIEWER))
 
     @overload
@@ -83,9 +98,11 @@ class Model:
     def think(self, prompt: str | list[str], *, passes: int | None = None, progress: OnDone = None) -> Thought | list[Thought]:
         """Answer a prompt, or each of several. Raises InputError for what cannot be read.
 
-        >>> import codi_core as codi
-        >>> codi.load("bundled-steps").think("Tom has 3 apples. He buys 4 more. How many apples does he have?").answer.strip().isdecimal()
-        True
+        Examples:
+            >>> import codi_core as codi
+            >>> thought = codi.load("bundled-steps").think("Tom has 3 apples. He buys 4 more. How many apples does he have?")
+            >>> thought.answer.strip().isdecimal()
+            True
         """
         if isinstance(prompt, str):
             return self._think(prompt, self.passes if passes is None else passes)
@@ -108,6 +125,12 @@ class Model:
 
         The intervention is ``condition``, in the words of the command line, or ``a=``, ``b=``, ``site=``, ``index=``, ``coefficient=``
         (`condition_of`). Raises InterventionError for what cannot be done.
+
+        Examples:
+            >>> import codi_core as codi
+            >>> pushed = codi.load("bundled-steps").steer("How much is 3 plus 4?", a=2, b=4, site="kv", index=5, coefficient=0.5)
+            >>> list(pushed.panes)
+            ['baseline', 'steered', 'control']
         """
         text = prompt.question if isinstance(prompt, Thought) else prompt
         passes = prompt.value.request.passes if isinstance(prompt, Thought) else self.passes
@@ -118,12 +141,22 @@ class Model:
         """A place of one prompt put in another: ``3.4`` (index.depth), ``3`` or ``0-3`` (all depths), ``kv3`` (a cache slot) or ``z2``.
 
         ``put``: the place in the target; "": the same. Beside it a random vector as long (number ``seed``). Raises InterventionError.
+
+        Examples:
+            >>> import codi_core as codi
+            >>> codi.load("bundled-steps").patch("How much is 3 plus 4?", "How much is 3 plus 4?", "kv3").value.effect.identical
+            True
         """
         return Patched(patch(self._bench, PatchRequest(self.name, source, target, taken, put, self.passes, seed=seed), VIEWER))
 
     def influence(self, prompt: str | Thought, by: By = "zero") -> Influences:
         """Who reads whom: attention from passes and answer, and what each latent does to later ones and to the answer. ``by``: what
         stands in a latent's place. Raises InterventionError where latents are not fed back.
+
+        Examples:
+            >>> import codi_core as codi
+            >>> codi.load("bundled-steps").influence("How much is 3 plus 4?").value.passes
+            6
         """
         text = prompt.question if isinstance(prompt, Thought) else prompt
         return Influences(influence(self._bench, InfluenceRequest(self.name, text, by, self.passes), VIEWER))
@@ -141,9 +174,10 @@ class Model:
     ) -> Accuracy:
         """Accuracy on an eval set or a file (``n`` 0: all, or 1,000 of a generated set). Raises DataError for one that cannot be used.
 
-        >>> import codi_core as codi
-        >>> round(codi.load("bundled-steps").evaluate("templates", n=20).share.value, 2) > 0.5
-        True
+        Examples:
+            >>> import codi_core as codi
+            >>> round(codi.load("bundled-steps").evaluate("templates", n=20).share.value, 2) > 0.5
+            True
         """
         request = EvalRequest(self.name, eval_set, n, seed, self.passes if passes is None else passes, mode, False, max_new_tokens)
         return Accuracy(evaluate(self._bench, request, shown(progress, "questions"), VIEWER))
@@ -165,6 +199,11 @@ class Model:
     ) -> Effect:
         """An intervention against the unsteered model, question by question; with ``controls`` random directions of its length (20 or
         more give a percentile). The intervention as in `steer`; everything else as `ConditionRequest` has it.
+
+        Examples:
+            >>> import codi_core as codi
+            >>> codi.load("bundled-steps").compare(a=2, b=4, index=5, coefficient=0, n=8).sentence
+            'Identical to the baseline on all 8 questions, bit for bit.'
         """
         methods = _methods(condition, push)
         drawn = (eval_set, n, seed, means or MeansRequest(), self.passes)
@@ -183,9 +222,10 @@ def condition_of(*, a: int, b: int, index: int, coefficient: float, site: Site =
     ``site``: the KV cache, or the hidden state before (h) or after (z) the projection. ``fields``: further ones of the method, ``then``,
     ``layers``, … .
 
-    >>> from codi_core.api import condition_of
-    >>> condition_of(a=2, b=4, index=5, coefficient=0.5, then="stop")
-    'kv source=difference a=2 b=4 coefficient=0.5 indices=5 then=stop'
+    Examples:
+        >>> from codi_core.api import condition_of
+        >>> condition_of(a=2, b=4, index=5, coefficient=0.5, then="stop")
+        'kv source=difference a=2 b=4 coefficient=0.5 indices=5 then=stop'
     """
     where = "kv" if site == "kv" else f"hidden space={site}"
     more = "".join(f" {name}={value}" for name, value in fields.items())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from codi_core.api.measured import Claims, FieldClaims, Sweep
 from codi_core.api.model import VIEWER, Model, workbench
 from codi_core.api.progress import OnDone, shown
-from codi_core.api.results import Claims, FieldClaims, Sweep
 from codi_core.services.claims import verdicts
 from codi_core.services.shared.requests import SweepRequest
 from codi_core.services.sweeps.claims import stored_findings
@@ -20,18 +20,22 @@ def sweep(
     *,
     seed: int = 0,
     means_n: int | None = None,
+    randoms: int = SweepRequest.randoms,
+    shuffled: int = SweepRequest.shuffled,
     progress: OnDone = None,
 ) -> Sweep:
     """Every cell of a preset's grid (`SWEEPS`), stored unit by unit: interrupted, the same call goes on. Raises SweepError.
 
-    ``means_n``: questions behind the means (None: as the preset says).
+    ``means_n``: questions behind the means (None: as the preset says). ``randoms`` and ``shuffled``: directions of the bands that claimed
+    and significant cells are ranked in, which take longer than the grid; 0 and 0: no bands.
 
-    >>> import codi_core as codi
-    >>> len(codi.sweep(codi.load("bundled-steps"), "post-kv", n=150).to_pandas()) > 700  # this one ships
-    True
+    Examples:
+        >>> import codi_core as codi
+        >>> len(codi.sweep(codi.load("bundled-steps"), "post-kv", n=150).to_pandas()) > 700  # this one ships
+        True
     """
     report = shown(progress, "units")
-    request = SweepRequest(model.name, preset, eval_set, n, seed, model.passes, means_n=means_n)
+    request = SweepRequest(model.name, preset, eval_set, n, seed, model.passes, randoms, shuffled, means_n)
     return Sweep(run(model._bench, request, lambda tally: report(tally.done, tally.total), VIEWER))
 
 
@@ -40,6 +44,11 @@ def claims(model: Model | str, eval_set: str = "templates", setting: str = "") -
 
     ``setting``: with ``post``, as the posts did it, or ``corrected``, every claim of Sprint #3 instead, from the stored sweeps on
     ``eval_set``. What is not measured says which command does it.
+
+    Examples:
+        >>> import codi_core as codi
+        >>> set(codi.claims("a-model-that-nobody-measured").to_pandas()["verdict"])  # no model is opened
+        {'not measured'}
     """
     bench = model._bench if isinstance(model, Model) else workbench(Settings.from_env())
     name = model.name if isinstance(model, Model) else model

@@ -1,4 +1,4 @@
-"""What is left of the posts' claims, on every model that was published."""
+"""What is left of the claims of the field and of the posts, on every model that was published."""
 
 from __future__ import annotations
 
@@ -6,34 +6,40 @@ import html
 from collections.abc import Mapping, Sequence
 
 from codi_core.figures.provenance import of_sweep
-from codi_core.publish.html import Page, link, paragraph, table
+from codi_core.publish.field import field_conditions, field_section
+from codi_core.publish.html import SIGNS, Page, link, paragraph, table, verdict_mark
+from codi_core.services.claims import Table
 from codi_core.services.sweeps.claims import ADJUSTED, Family, Finding, Tested
 from codi_core.values.sweep import SweepTable
 from codi_core.values.verdict import p_text, points
 
 HEAD = ("Claim", "Effect, points (95 % interval)", "p adjusted", "Percentile", "Read as mean A − mean B", "n", "Verdict")
 SETTINGS = {"post": "as in the posts", "corrected": "corrected"}
-SIGNS = {"reproduced": "✓", "not reproduced": "○", "reversed": "⇄", "not testable": "–"}
 
 
-def claims_page(found: Mapping[tuple[str, str], Sequence[Finding]], tables: Mapping[str, SweepTable], pages: Mapping[str, str]) -> Page:
-    """``found`` by model and setting; ``tables`` and the names of their ``pages`` by key of the sweep."""
+def claims_page(
+    field: Table, found: Mapping[tuple[str, str], Sequence[Finding]], tables: Mapping[str, SweepTable], pages: Mapping[str, str]
+) -> Page:
+    """``field`` by model; ``found``, of the posts, by model and setting; ``tables`` and names of their ``pages`` by the sweep's key."""
     body = [
+        field_section(field),
+        "<h2>Claims of the posts</h2>",
         paragraph(
             "Each claim brings its statistic and the rule of its verdict; verdicts are computed from the stored sweeps, never typed in. "
             "A null result is a result."
-        )
+        ),
     ]
     used: dict[str, SweepTable] = {}
     for (model, setting), findings in found.items():
         used |= {finding.sweep: tables[finding.sweep] for finding in findings if finding.sweep in tables}
         caption = f"{model}, {SETTINGS[setting]}: {_counted(findings)}"
-        body.append(f"<h2>{html.escape(model)}, {SETTINGS[setting]}</h2>")
+        body.append(f"<h3>{html.escape(model)}, {SETTINGS[setting]}</h3>")
         rows = [_row(finding, tables, pages) for finding in findings]
         body.append(f'<div class="claims">{table(HEAD, rows, caption)}</div>')
     body.append(paragraph(ADJUSTED, "note"))
     conditions = [f"{own.title}: {of_sweep(own)}" for own in used.values()]
-    return Page("claims.html", "Claims", "Which claims of the posts hold on these models?", "\n".join(body), conditions)
+    question = "Which claims of the field and of the posts hold on these models?"
+    return Page("claims.html", "Claims", question, "\n".join(body), [*field_conditions(field), *conditions])
 
 
 def _counted(findings: Sequence[Finding]) -> str:
@@ -48,7 +54,7 @@ def _row(finding: Finding, tables: Mapping[str, SweepTable], pages: Mapping[str,
     name += f"<small>{html.escape(claim.rule.statistic)}</small>"
     if finding.sweep in pages:
         name += f"<small>{link(pages[finding.sweep], 'its sweep')}</small>"
-    verdict = f'<span class="verdict">{SIGNS[finding.verdict]} {finding.verdict}</span><small>{html.escape(finding.why)}</small>'
+    verdict = f"{verdict_mark(finding.verdict)}<small>{html.escape(finding.why)}</small>"
     if own is None:
         return [name, "–", "–", "–", "–", "–", verdict]
     return [

@@ -15,6 +15,7 @@ from codi_core.publish.html import Page, assets, render
 from codi_core.publish.prompts import VIEWER, detection_page, inspections, prompt_page, prompts_page
 from codi_core.publish.tour import accuracy_table, tour_page
 from codi_core.services.cards import model_card
+from codi_core.services.claims import verdicts
 from codi_core.services.evaluate import EvalReport, stored_evals
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.sweeps.claims import SETTINGS, Finding, evidence, findings_of, latest
@@ -73,7 +74,9 @@ def publish(
         if progress:
             progress(number, len(wanted))
     tables, pages = {sweep.key: sweep for sweep in wanted}, {sweep.key: name_of(sweep) for sweep in kept}
-    for page in (sweeps_page(kept, left_out), claims_page(found, tables, pages)):
+    field = verdicts(workbench.store, request.models)
+    claims = claims_page({model: field[model] for model in request.models}, found, tables, pages)
+    for page in (sweeps_page(kept, left_out), claims):
         files[page.name] = render(page, footer)
     _write(folder, files, request, [sweep.key for sweep in kept])
     size = sum(map(len, files.values())) + (folder / RECORD).stat().st_size

@@ -22,6 +22,8 @@ NAVIGATION = {
     "heatmaps.html": "Heatmaps",
     "claims.html": "Claims",
 }
+SIGNS = {"reproduced": "✓", "not reproduced": "○", "reversed": "⇄", "not clear": "?", "not testable": "–", "not measured": "…"}
+"""Of verdicts."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> s
 
 def paragraph(text: str, kind: str = "") -> str:
     return f'<p class="{kind}">{html.escape(text)}</p>' if kind else f"<p>{html.escape(text)}</p>"
+
+
+def verdict_mark(verdict: str) -> str:
+    return f'<span class="verdict">{SIGNS[verdict]} {html.escape(verdict)}</span>'
 
 
 def link(name: str, text: str) -> str:

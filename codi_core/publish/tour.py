@@ -38,7 +38,7 @@ STOPS = (
     ),
     (
         "What is left of the claims",
-        "Each claim of the posts with its effect, interval, adjusted p and place among random directions, and a verdict that is computed.",
+        "The claims of papers and posts, each with its effect, interval and adjusted p, and a verdict that is computed.",
         "claims.html",
         "Open the claims",
     ),

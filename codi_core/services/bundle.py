@@ -136,7 +136,8 @@ def cell_requests(table: SweepTable, spec: SweepSpec) -> list[ConditionRequest]:
 
 
 def sweep_command_of(table: SweepTable) -> str:
-    """The command line that makes a whole grid again."""
+    """The command line that makes a whole grid again, with bands where it has some: they take longer than the grid."""
+    randoms, shuffled = (0, 0) if table.bands.empty else (SweepRequest.randoms, SweepRequest.shuffled)
     request = SweepRequest(
         model=table.model_name,
         preset=table.name,
@@ -144,6 +145,8 @@ def sweep_command_of(table: SweepTable) -> str:
         n=table.eval_set.n,
         seed=table.eval_set.seed,
         passes=table.rollout.passes,
+        randoms=randoms,
+        shuffled=shuffled,
         means_n=table.means.eval_set.n,
     )
     return sweep_command(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from codi_core.errors import InputError
-from codi_core.publish.folder import MOST_BYTES, RECORD, publish
+from codi_core.publish.field import field_section
+from codi_core.publish.folder import MOST_BYTES, RECORD, USUAL, publish
+from codi_core.services.claims import CLAIMS, verdicts
 from codi_core.services.shared.workbench import Workbench
 from codi_core.settings import Settings
+from codi_core.store import Store
 from tests.browser.conftest import PATIENCE
 
 pytestmark = pytest.mark.timeout(1800)  # the folder is written within the first test: a minute, on a busy machine several
@@ -114,10 +118,41 @@ def test_a_cell_of_a_sweep_has_its_numbers_and_its_questions(folder: Path, page:
 def test_claims_have_effect_interval_n_and_verdict(folder: Path, page: Page) -> None:
     page.goto((folder / "claims.html").as_uri())
     fits(page)
-    expect(page.get_by_role("table")).to_have_count(4)
+    expect(page.get_by_role("table")).to_have_count(5)
     row = page.get_by_role("row").filter(has_text="150").first
     expect(row).to_contain_text(" to ")
     expect(row).to_contain_text(re.compile("reproduced|reversed|not testable"))
+
+
+def test_claims_of_the_field_are_the_stored_verdicts(bench: Workbench, folder: Path) -> None:
+    body = re.findall(r'class="claims field">(.*?)</table>', (folder / "claims.html").read_text(encoding="utf-8"), re.DOTALL)[0]
+    rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)[1:]]
+    cells = {html.unescape(row[0]).split()[0]: [html.unescape(cell) for cell in row[1:]] for row in rows}
+    assert set(cells) == {claim.key for claim in CLAIMS} and len(rows) == len(CLAIMS)
+    stored, measured = verdicts(bench.store, USUAL), 0
+    for place, model in enumerate(USUAL):
+        for verdict in stored[model]:
+            said = cells[verdict.claim.key][place]
+            assert re.search(rf'class="verdict">\S {verdict.ruling}<', said) and verdict.why in said and verdict.line in said, verdict
+            measured += verdict.key != "" and verdict.key in said
+    assert measured > len(CLAIMS), "what ships is measured"
+
+
+def test_what_is_not_measured_says_how_and_is_not_computed(tmp_path: Path) -> None:
+    said = field_section({"nobody": verdicts(Store(Settings(cache_dir=tmp_path)), ["nobody"])["nobody"]})
+    assert said.count("… not measured<") == said.count("--model nobody --measure") == len(CLAIMS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_of_the_field_opens(folder: Path, page: Page) -> None:
+    page.goto((folder / "claims.html").as_uri())
+    row = page.get_by_role("table").first.get_by_role("row").filter(has_text=re.compile(r"^\s*C1 "))
+    expect(row).to_contain_text(re.compile(r"points \(.* to .*\), n = 512"))
+    evidence = row.get_by_text("On templates, evidence").first
+    expect(evidence).to_be_hidden()
+    row.get_by_text("What was tested").first.click()
+    expect(evidence).to_be_visible()
+    fits(page)
 
 
 def test_detection_stands_beside_chance(folder: Path, page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 
 import codi_core as codi
 from codi_core import cli
-from codi_core.api import model, stored
+from codi_core.api import measured, model, results, stored
 from codi_core.errors import InputError, InterventionError, LensError
 from codi_core.settings import Settings
 
@@ -31,11 +32,17 @@ def steps(cache_dir: Path) -> codi.Model:
     return codi.load("bundled-steps", settings=Settings(cache_dir=cache_dir, device="cpu", threads=1))
 
 
-@pytest.mark.parametrize("module", [model, stored])
-def test_its_examples_run(module: object, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", [measured, model, results, stored])
+def test_everything_it_offers_has_an_example_that_runs(module: ModuleType, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODI_CACHE_DIR", str(cache_dir))
-    found = doctest.testmod(module)  # type: ignore[arg-type]
-    assert found.attempted and not found.failed
+    shown = {found.name for found in doctest.DocTestFinder().find(module) if found.examples}
+    offered = {
+        f"{module.__name__}.{name}" for name in vars(codi.api) if getattr(vars(module).get(name), "__module__", "") == module.__name__
+    }
+    if module is model:
+        offered |= {f"{module.__name__}.Model.{name}" for name in vars(codi.Model) if not name.startswith("_")}
+    assert len(offered) >= 2 and offered - shown == set()
+    assert doctest.testmod(module).failed == 0
 
 
 def test_a_thought_is_shown_taken_on_and_drawn(steps: codi.Model) -> None:

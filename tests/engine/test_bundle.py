@@ -19,11 +19,12 @@ import pytest
 from codi_core.cli import main
 from codi_core.errors import ArtifactError, InputError
 from codi_core.keys import key_of
-from codi_core.services.bundle import bundle_condition, bundle_eval, bundle_sweep, save_bundle, zipped
+from codi_core.services.bundle import bundle_condition, bundle_eval, bundle_lens, bundle_sweep, save_bundle, zipped
 from codi_core.services.evaluate import EvalRequest
 from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SweepRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.sweeps.run import sweep
+from codi_core.services.sweeps.stored import stored_sweeps
 from codi_core.settings import ROOT, Settings
 from codi_core.steering.flags import methods_of
 
@@ -58,6 +59,19 @@ def alone() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "CODI_REPOSITORY")}
 
 
+def in_jupyter(here: Path, cache: Path) -> list[str]:
+    """What each code cell of the bundle's notebook says there, in words."""
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--output", "done", "repeat.ipynb"]
+    done = subprocess.run(command, cwd=here, env=alone() | outside(cache), check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cells = [cell for cell in json.loads((here / "done.ipynb").read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    said = [
+        [out["text"] if "text" in out else [*out["data"]["text/plain"], *out["data"].get("text/html", [])] for out in cell["outputs"]]
+        for cell in cells
+    ]
+    return ["".join(line for lines in outputs for line in lines) for outputs in said]
+
+
 def run_notebook(here: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, elsewhere: tuple[str, str] = ("", "")) -> dict[str, Any]:
     """Every code cell in turn → what they leave. ``elsewhere``: a model's name, and where it is on this machine."""
     monkeypatch.chdir(here)
@@ -90,10 +104,7 @@ def test_a_bundle_repeats_its_condition_in_jupyter_elsewhere(bench: Workbench, r
     assert (rows["outcomes"] == "correct").mean() == pytest.approx(results["steered"]["value"])
     assert "python -m codi_core eval" in (here / "README.md").read_text() and "only in form" in (here / "README.md").read_text()
 
-    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--output", "done", "repeat.ipynb"]
-    subprocess.run(command, cwd=here, env=alone() | outside(bench.settings.cache_dir), check=True, capture_output=True)
-    cells = json.loads((here / "done.ipynb").read_text(encoding="utf-8"))["cells"]
-    compared = "".join(cells[-2]["outputs"][0]["data"]["text/plain"])
+    compared = in_jupyter(here, bench.settings.cache_dir)[-1].partition("<div>")[0]
     assert compared.count("True") == 8 and "False" not in compared, compared
 
 
@@ -137,6 +148,23 @@ def test_a_sweep_is_bundled(bench: Workbench, folder: str, tmp_path: Path, monke
     assert accuracies == pytest.approx(table.cells.loc[table.cells["role"] == "cell", "accuracy"].tolist())
     with pytest.raises(ArtifactError):
         bundle_sweep(bench, "0000000000000000")
+
+
+def test_a_whole_grid_is_repeated_in_jupyter_elsewhere(bench: Workbench, tmp_path: Path) -> None:
+    """One without bands, as it ships: nothing is computed."""
+    table = next(t for t in stored_sweeps(bench.store) if (t.model_name, t.eval_set.name) == ("bundled-steps", "select"))
+    here = unpacked(bundle_sweep(bench, table.key)[1], tmp_path)
+    assert "--randoms 0 --shuffled 0" in (here / "command.txt").read_text()
+    before = list(bench.store.path("sweeps", "any").parent.glob("*"))
+    again, n = in_jupyter(here, bench.settings.cache_dir)[-1], len(table.cells)
+    assert f"the same key: True; {n:,} of {n:,} accuracies the same" in again, again
+    assert list(bench.store.path("sweeps", "any").parent.glob("*")) == before
+
+
+def test_a_lens_is_read_through_in_jupyter_elsewhere(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = unpacked(bundle_lens(bench, "bundled-steps", "tuned:all", "test")[1], tmp_path)
+    said = in_jupyter(here, bench.settings.cache_dir)[-1]
+    assert run_notebook(here, monkeypatch, bench.settings.cache_dir)["thought"].lens("tuned:all")._repr_html_() in said
 
 
 def test_the_command_line_writes_a_bundle(folder: str, bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

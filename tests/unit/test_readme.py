@@ -11,6 +11,7 @@ import pytest
 
 from codi_core.cli import make_parser
 from codi_core.settings import ROOT
+from codi_core.version import version
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SHELL = ("", "bash", "sh")
@@ -60,6 +61,12 @@ def test_the_readme_has_commands_and_their_targets_and_files_are_there() -> None
     assert sum(of_ours(words) is not None for words in lines) >= 2
     files = [words[words.index("-r") + 1] for words in lines if "pip" in " ".join(words) and "-r" in words]
     assert files and all((ROOT / name).is_file() for name in files)
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    logged = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert cited and logged and cited[1] == logged[1] == version()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

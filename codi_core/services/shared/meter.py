@@ -68,7 +68,7 @@ class Meter:
             values: Iterator[Any] = work()
             while True:
                 with at(entry):
-                    value = next(values, _END)
+                    value: Any = next(values, _END)
                 if value is _END:
                     return
                 yield value
