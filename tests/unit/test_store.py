@@ -354,6 +354,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     (root / "pyproject.toml").write_text('[project]\nversion = "9.8.7"\n')
     monkeypatch.setattr(version_module, "ROOT", root)
+    monkeypatch.setattr(version_module, "version", version_module.version.__wrapped__)  # not the one kept from another test
     return root
 
 
