@@ -78,7 +78,7 @@ class Tab:
         await self._run()
         await self._read()
         urls = await self._file_urls(name)
-        await asyncio.to_thread(_put, f"http://127.0.0.1:{self.port}{urls.upload_url}", name, content)
+        await asyncio.to_thread(_put, f"http://127.0.0.1:{self.port}", urls.upload_url, name, content)
         state = WidgetState(id=self._ids[field])
         state.file_uploader_state_value.uploaded_file_info.add(file_id=urls.file_id, name=name, size=len(content), file_urls=urls)
         self._states[state.id] = state
@@ -154,11 +154,19 @@ class Tab:
             yield message
 
 
-def _put(address: str, name: str, content: bytes) -> None:
+def _put(address: str, path: str, name: str, content: bytes) -> None:
+    """With the token against requests from other sites, which a page gets when it is loaded."""
+    with urllib.request.urlopen(f"{address}/_stcore/health", timeout=PATIENCE) as answer:
+        cookie = str(answer.headers["Set-Cookie"]).partition(";")[0]
     edge = uuid.uuid4().hex
     head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n'
     body = head.encode() + content + f"\r\n--{edge}--\r\n".encode()
-    request = urllib.request.Request(address, body, {"Content-Type": f"multipart/form-data; boundary={edge}"}, method="PUT")
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary={edge}",
+        "Cookie": cookie,
+        "X-Xsrftoken": cookie.partition("=")[2],
+    }
+    request = urllib.request.Request(address + path, body, headers, method="PUT")
     with urllib.request.urlopen(request, timeout=PATIENCE):
         pass
 
