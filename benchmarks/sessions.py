@@ -68,8 +68,8 @@ class Tab:
         return await self._read()
 
     async def ask(self, visit: Visit) -> None:
-        """Send the address, and wait for nothing."""
-        self._page, self._query = visit.page, visit.query
+        """Send the address, and wait for nothing. What was chosen on the page before stays there, as in a browser."""
+        self._page, self._query, self._states = visit.page, visit.query, {}
         await self._run()
 
     async def upload(self, choice: str, option: str, field: str, name: str, content: bytes) -> View:

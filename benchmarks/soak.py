@@ -39,7 +39,7 @@ KINDS = {"inspect": 12, "steer": 3, "heatmaps": 2, "detect": 1}
 """What is visited, and how often."""
 PAUSE = 3.0
 """Mean seconds between two visits of a viewer."""
-HEAD = """# Twenty viewers for ten minutes
+HEAD = """# Twenty viewers
 
 Written by `python -m benchmarks.soak`: {viewers} websocket sessions speak for {minutes} minutes to a server as `make run` starts it, as
 browsers do, with {pause:g} s between visits on average. Every answer and accuracy that a page says is compared with the one that a visitor
