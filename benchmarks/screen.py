@@ -73,7 +73,7 @@ def painted(page: Page, address: str) -> float:
 def first_visit(browser: Browser, address: str, times: Times) -> None:
     """Bytes: of all that is loaded until nothing comes any more, what comes after the heatmap as well."""
     page, came = fresh(browser), list[Response]()
-    page.on("response", came.append)
+    page.on("response", lambda response: came.append(response))  # Playwright takes no method of a list
     times.setdefault(PAINT, []).append(painted(page, address))
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     page.wait_for_load_state("networkidle")

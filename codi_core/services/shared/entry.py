@@ -33,11 +33,8 @@ class Entry:
     """``ok``; ``superseded`` by the viewer's newer request; ``left`` with the page; ``refused`` with a message; ``failed`` by a defect."""
 
     def turn(self, job: Job[Any]) -> None:
-        self.turn_of(job.person, job.waited, job.ran)
-
-    def turn_of(self, person: str, waited: float, ran: float) -> None:
-        self.viewer = hashlib.sha256(person.encode()).hexdigest()[:8]
-        self.turns, self.waited, self.ran = self.turns + 1, self.waited + waited, self.ran + ran
+        self.viewer = hashlib.sha256(job.person.encode()).hexdigest()[:8]
+        self.turns, self.waited, self.ran = self.turns + 1, self.waited + job.waited, self.ran + job.ran
 
     @property
     def line(self) -> str:
