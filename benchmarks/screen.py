@@ -1,7 +1,7 @@
 """``python -m benchmarks.screen [--before FOLDER] [--repeats N]``: how long a person waits, in a real browser; writes docs/screen.md.
 
-``--before``: an older checkout, as `git worktree add FOLDER COMMIT` makes one. Its server and this one are measured in turn, in one run: the
-first visit. Later pages and the slider are this tree's, as older ones have no readout to wait for.
+``--before``: an older checkout, as `git worktree add FOLDER COMMIT` makes one. Its server and this one are measured in turn, in one run:
+the first visit. Later pages and the slider are this tree's, as older ones have no readout to wait for.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def fresh(browser: Browser) -> Page:
 def painted(page: Page, address: str) -> float:
     def open_it() -> None:
         page.goto(address, wait_until="commit")
-        page.locator("[role=grid] [role=gridcell]").first.wait_for()
+        page.locator("[role=grid] [role=gridcell]:visible").first.wait_for()
 
     return seconds(open_it)
 
