@@ -131,7 +131,7 @@ def document(found: dict[str, Times], trees: dict[str, Path]) -> str:
         trees=", ".join(f"{name}: code `{commit(path)}`" for name, path in trees.items()),
     )
     names = list(dict.fromkeys(name for times in found.values() for name in times))
-    rows = [_row(name, tree, times[name]) for name in names for tree, times in found.items()]
+    rows = [_row(name, tree, times[name]) for name in names for tree, times in found.items() if name in times]
     return head + "\n".join(rows) + "\n"
 
 
