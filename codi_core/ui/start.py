@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import pkgutil
@@ -35,6 +36,9 @@ def open_first() -> None:
         _LOG.warning("the model was not opened at the start: %s", error)
     for module in pkgutil.walk_packages(codi_core.ui.__path__, "codi_core.ui."):
         importlib.import_module(module.name)
+    # Whoever looks for garbage, all threads wait: what is here now stays, and need not be looked through.
+    gc.collect()
+    gc.freeze()
 
 
 def _first_view(bench: Workbench | RemoteWorkbench, card: ModelCard) -> None:
