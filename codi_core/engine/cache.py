@@ -11,6 +11,7 @@ prefix is computed against its B rows for all C conditions at once, so a fork co
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -100,6 +101,10 @@ class Cache:
         self.keys = prefix.keys.new_empty(layers, rows, heads, slots, d_head)
         self.values = torch.empty_like(self.keys)
         self.length = 0
+        self._empty: Tensor | None = None
+        """``[row]``: slots that a row left empty when it went on after fewer than others; None where no row did. See `resumed`."""
+        self._gap: Tensor | None = None
+        """``[row 1 slot]``: -inf at those, 0 elsewhere."""
         self.watch: Watch | None = None
         """Records or blocks attention; not handed on to forks."""
 
@@ -110,6 +115,8 @@ class Cache:
     def positions(self, tokens: int) -> Tensor:
         """``[row tokens]``: positions of the next ``tokens`` tokens; prompts have different lengths, slots do not."""
         first = self.prefix.lengths.repeat(self.rows // self.prefix.rows) + self.length
+        if self._empty is not None:
+            first = first - self._empty
         return first[:, None] + torch.arange(tokens, device=first.device)
 
     def reserve(self, slots: int) -> None:
@@ -132,13 +139,23 @@ class Cache:
         fork.length = self.length
         return fork
 
-    def select(self, grid: Tensor) -> Cache:
-        """A copy of some rows: ``grid`` ``[condition question]`` holds row numbers, each column of one question."""
-        kept = Cache(self.prefix.select(grid[0] % self.prefix.rows), grid.numel(), self.keys.shape[3], self.skipped)
+    def resumed(self, lengths: Tensor) -> Cache:
+        """The same slots, not a copy, in which row r goes on after its first ``lengths[r]``: all together, behind the longest."""
+        resumed = copy(self)
+        resumed.length = int(lengths.max())
+        resumed._gap = _padding(lengths, resumed.length, self.keys.dtype)
+        resumed._empty = None if resumed._gap is None else resumed.length - lengths
+        return resumed
+
+    def select(self, grid: Tensor, room: int = GROWTH) -> Cache:
+        """A copy of some rows, with ``room`` for more slots: row numbers ``[condition column]``, a column's of one question."""
+        kept = Cache(self.prefix.select(grid[0] % self.prefix.rows), grid.numel(), self.length + room, self.skipped)
         rows = grid.reshape(-1)
         kept.keys[:, :, :, : self.length] = self.keys[:, rows, :, : self.length]
         kept.values[:, :, :, : self.length] = self.values[:, rows, :, : self.length]
         kept.length = self.length
+        if self._gap is not None and self._empty is not None and self._empty[rows].any():
+            kept._gap, kept._empty = self._gap[rows], self._empty[rows]
         kept.watch = None if self.watch is None else self.watch.select(rows)
         return kept
 
@@ -171,6 +188,8 @@ class Cache:
         own = own_query @ slot_keys.transpose(-1, -2)
         if tokens > 1:
             own.view(rows, kv_heads, group, tokens, end).add_(_causal(tokens, end, own))
+        if self._gap is not None:
+            own[..., : self._gap.shape[-1]] += self._gap[:, None]
         scores = torch.cat([shared, _across(own, conditions, questions)], dim=-1)
         if self.watch is not None:
             by_head = _back(scores, conditions, questions).reshape(rows, heads, tokens, -1)

@@ -26,6 +26,8 @@ from codi_core.engine.taps import ResidualHooks
 from codi_core.models.model import CodiModel
 from codi_core.values.callbacks import CheckCancelled
 
+COLUMN = 0.5
+"""Rows whose layers take as long as attention over one more copy of a prompt."""
 COMPACT_BELOW = 0.75
 """Finished rows leave the batch once this fraction of its rows would be enough: leaving copies the cache."""
 
@@ -138,44 +140,46 @@ class Steps:
         check_cancelled()
         inputs = torch.tensor(first, device=self.model.device).expand(cache.rows, -1)
         first_logits = self._next_logits(cache, inputs, masked)
-        live = [True] * cache.rows
-        ids, finished = self.go_on(cache, likeliest(first_logits), live, masked, max_new_tokens, check_cancelled, is_first=True)
+        ids, finished = self.go_on(
+            cache, likeliest(first_logits), masked, [max_new_tokens] * cache.rows, [True] * cache.rows, check_cancelled
+        )
         return Generated(ids, finished, first_logits)
 
     def go_on(
         self,
         cache: Cache,
         tokens: Tensor,
-        live: Sequence[bool],
         masked: Sequence[int],
-        max_new_tokens: int,
+        left: Sequence[int],
+        begins: Sequence[bool],
         check_cancelled: CheckCancelled = nothing,
-        is_first: bool = False,
     ) -> tuple[list[list[int]], list[bool]]:
-        """From the next token of every row ``[row]``, likeliest first, until eos: ids without eos, and whether it came.
+        """From the next token of every row ``[row]``, likeliest first, until eos or ``left`` tokens: ids without eos, and whether it came.
 
-        Rows that are done leave the batch; those that are not ``live`` never join it. ``is_first``: ``tokens`` begin the answers, which
-        some families do not compare with eos.
+        Rows that are done, or have nothing left from the start, leave the batch. ``begins``: rows whose answer begins with their token,
+        which some families do not compare with eos.
         """
         model, rows = self.model, list(range(cache.rows))
         ids: list[list[int]] = [[] for _ in rows]
-        finished = [not lives for lives in live]
-        for count in range(1, max_new_tokens + 1):
+        live, finished = [count > 0 for count in left], [False] * len(rows)
+        while True:
             for row, token in dict(zip(rows, tokens.tolist(), strict=True)).items():
-                if token == model.ids.eos and not (is_first and count == 1 and model.family.first_token_may_be_eos):
-                    finished[row] = True
-                elif not finished[row]:
+                if not live[row]:
+                    continue
+                spared = begins[row] and not ids[row] and model.family.first_token_may_be_eos
+                finished[row] = token == model.ids.eos and not spared
+                if not finished[row]:
                     ids[row].append(token)
-            if count == max_new_tokens or all(finished):
-                break
-            grid = _live_grid([not finished[row] for row in rows], cache.prefix.rows)
+                live[row] = not finished[row] and len(ids[row]) < left[row]
+            if not any(live):
+                return ids, finished
+            grid = _live_grid([live[row] for row in rows], cache.prefix.rows)
             if grid.numel() <= COMPACT_BELOW * cache.rows:
-                kept = grid.to(model.device)
-                cache, tokens = cache.select(kept), tokens[kept.reshape(-1)]
+                kept, room = grid.to(model.device), max(left[row] - len(ids[row]) for row in rows if live[row])
+                cache, tokens = cache.select(kept, room), tokens[kept.reshape(-1)]
                 rows = [rows[place] for place in grid.reshape(-1).tolist()]
             check_cancelled()
             tokens = likeliest(self._next_logits(cache, tokens[:, None], masked))
-        return ids, [done and lives for done, lives in zip(finished, live, strict=True)]
 
     def forward(self, cache: Cache, embeddings: Tensor) -> Tensor:
         """One pass of the next tokens ``[row q d_model]`` over the cache, which grows by q → post-norm hidden states, same shape."""
@@ -212,13 +216,15 @@ def likeliest(logits: Tensor) -> Tensor:
 
 
 def _live_grid(live: Sequence[bool], questions: int) -> Tensor:
-    """Numbers of the live rows as `Cache.select` wants them: one column a question that has any, short columns filled with repeats.
+    """Numbers of the live rows as `Cache.select` wants them: columns of one question each, as high as costs least.
 
-    When most of that would be repeats every row gets a column, and a copy of its prompt, to itself.
+    High columns have to be filled up with repeats where a question has fewer rows; of low ones a question has several, each with a copy of
+    its prompt.
     """
-    columns = [[row for row in range(question, len(live), questions) if live[row]] for question in range(questions)]
-    columns = [rows for rows in columns if rows]
-    height = max(len(rows) for rows in columns)
-    if height * len(columns) >= 2 * sum(live):
-        return torch.tensor([[row for rows in columns for row in rows]])
-    return torch.tensor([rows + rows[:1] * (height - len(rows)) for rows in columns]).T
+    owned = [[row for row in range(question, len(live), questions) if live[row]] for question in range(questions)]
+    counts = np.array([len(rows) for rows in owned if rows])
+    heights = np.arange(1, counts.max() + 1)
+    columns = -(-counts // heights[:, None]).sum(1)
+    height = int(heights[np.argmin((heights + COLUMN) * columns)])
+    cut = [rows[first : first + height] for rows in owned for first in range(0, len(rows), height)]
+    return torch.tensor([rows + rows[:1] * (height - len(rows)) for rows in cut]).T

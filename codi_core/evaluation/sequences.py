@@ -55,7 +55,8 @@ def listen(
     ids: list[list[int]] = [[] for _ in range(cache.rows)]
     if max_new_tokens:
         tokens = torch.cat([likeliest(part) for part in logits])
-        ids, _ = steps.go_on(cache, tokens, [True] * cache.rows, model.masked, max_new_tokens, check_cancelled, is_first=True)
+        left, begins = [max_new_tokens] * cache.rows, [True] * cache.rows
+        ids, _ = steps.go_on(cache, tokens, model.masked, left, begins, check_cancelled)
     first = torch.cat([part.float().log_softmax(-1) for part in logits]) if keep_first else hidden.new_empty(0)
     return Heard(log_p, ids, first)
 

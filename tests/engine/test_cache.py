@@ -104,10 +104,24 @@ def test_selected_rows_go_on_as_before(engine: Engine, grid: list[list[int]]) ->
         torch.testing.assert_close(found.first_logits, expected.first_logits[rows], **CLOSE)
 
 
-def test_live_rows_make_a_grid_of_whole_columns() -> None:
+def test_rows_go_on_together_from_different_places(engine: Engine) -> None:
+    lengths, ids = [4, 6, 5], torch.tensor([[7, 5, 9], [8, 6, 2], [3, 9, 4]])
+    with engine.exclusively():
+        cache, _ = prepared(engine)
+        engine.forward(cache, engine.model.embed(ids[:, :2]))  # slots 4 and 5
+        together = engine.forward(cache.resumed(torch.tensor(lengths)), engine.model.embed(ids[:, 2:]))
+        for row, length in enumerate(lengths):
+            alone = cache.select(torch.arange(3)[None]).resumed(torch.full((3,), length))  # a copy: slots are overwritten
+            expected = engine.forward(alone, engine.model.embed(ids[:, 2:]))
+            torch.testing.assert_close(together[row], expected[row], **CLOSE)
+        kept = cache.resumed(torch.tensor(lengths)).select(torch.tensor([[2, 0]]))
+        torch.testing.assert_close(engine.forward(kept, engine.model.embed(ids[[2, 0], 2:])), together[[2, 0]], **CLOSE)
+
+
+def test_live_rows_make_a_grid_of_columns_that_costs_least() -> None:
     live = [True, False, False, True, False, True]  # two conditions of three questions
-    assert _live_grid(live, 3).tolist() == [[0, 5], [3, 5]]
-    assert _live_grid([True] * 4, 4).tolist() == [[0, 1, 2, 3]]
+    assert _live_grid(live, 3).tolist() == [[0, 3, 5]], "a copy of a prompt is cheaper than a repeated row"
+    assert _live_grid([True] * 6, 3).tolist() == [[0, 1, 2], [3, 4, 5]]
     scattered = [row % 3 == 0 for row in range(12)] + [True, False, False]  # five conditions of three questions, all live ones of the first
     scattered[1] = scattered[5] = True
     assert _live_grid(scattered, 3).tolist() == [[0, 3, 6, 9, 12, 1, 5]]
