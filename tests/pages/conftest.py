@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from codi_core.settings import ROOT
@@ -34,6 +36,8 @@ def package_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) ->
         patch.setenv("CODI_MODEL", str(tiny))
         patch.setenv("CODI_DEVICE", "cpu")
         patch.setenv("CODI_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        # Every AppTest reads the metadata of every package that is installed, for components we have none of there: half of a test's time.
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
         st.cache_resource.clear()
         st.cache_data.clear()
         yield
