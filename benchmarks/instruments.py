@@ -1,11 +1,14 @@
 """``python -m benchmarks.instruments [MODEL …]``: what the lenses that ship are worth beside their controls; writes docs/instruments.md.
 
+A model's section is written as soon as it is measured; sections of models that are not asked for stay.
+
 J-lenses of a model that are missing are fitted first, from the same questions. Where the pause twin of a model is in cache/bundled/models,
 it is measured, too: lenses of its own do not ship, and are fitted into the cache on fewer questions.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,8 +73,18 @@ angle. Success is the other answer, exactly; everything else is counted, in brac
 def main() -> None:
     models = sys.argv[1:] or ["bundled", "bundled-steps"]
     workbench = Workbench(Settings.from_env())
-    DOCUMENT.write_text(INTRO + "".join("\n".join(section(workbench, model)) + "\n" for model in models), encoding="utf-8")
+    for model in models:
+        sections = _written() | {model: "\n".join(section(workbench, model)) + "\n"}
+        DOCUMENT.write_text(INTRO + "".join(sections.values()), encoding="utf-8")
     workbench.close()
+
+
+def _written() -> dict[str, str]:
+    """Sections of the document by model: those of models that are not asked for stay."""
+    if not DOCUMENT.is_file():
+        return {}
+    _, *found = re.split(r"(?m)^(?=\n### \S+$)", DOCUMENT.read_text(encoding="utf-8"))
+    return {text.split(maxsplit=2)[1]: text for text in found}
 
 
 def section(workbench: Workbench, model: str) -> Iterator[str]:

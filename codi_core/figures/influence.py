@@ -230,11 +230,26 @@ def to_answer_table(found: Influence | InfluenceSet) -> pd.DataFrame:
 
 def beside_table(own: InfluenceSet, control: InfluenceSet, found: InfluenceContrast) -> pd.DataFrame:
     """One row a slot, and the numbers of the question: what hiding it from the answer alone costs in either model (log p, nats)."""
-    means = found.to_answer.difference
-    names = [*(f"slot {i}" for i in range(len(means.value) - 1)), "numbers of the question"]
+    means, names = found.to_answer.difference, _hidden(found)
     costs = {"model": own.to_answer.value, "control": control.to_answer.value}
     numbers = {**costs, "difference": means.value, "low": means.low, "high": means.high, "adjusted p": found.to_answer.adjusted}
     return pd.DataFrame({"hidden from the answer": names, **numbers, "n": means.n})
+
+
+def _hidden(found: InfluenceContrast) -> list[str]:
+    return [*(f"slot {i}" for i in range(len(found.to_answer.difference.value) - 1)), "numbers of the question"]
+
+
+def cost_sentence(found: InfluenceContrast) -> str:
+    """What hiding something from the answer alone costs a model and not its control, or the other way round, where that differs most."""
+    means, names = found.to_answer.difference, _hidden(found)
+    at = int(np.abs(means.value).argmax())
+    value, low, high = (decimal(float(part[at]), "+.2f") for part in (means.value, means.low, means.high))
+    hidden, differ = names[at].replace("numbers", "the numbers"), int(found.to_answer.stands_out.sum())
+    return (
+        f"Hiding {hidden} from the answer alone changes its log p by {value} nats against the control ({low} to {high}, n = {means.n:,}): "
+        f"the largest of {len(names)} differences, {differ} of which are clear (p < .05, adjusted)."
+    )
 
 
 def mass_contrast(found: InfluenceContrast) -> tuple[Panel, str]:

@@ -157,6 +157,11 @@ def test_the_command_line_tells_the_differences_and_refuses_without_a_control(
     assert cli.main(["patch", *both, str(pair[0])]) == 0 and "on the same pairs" in capsys.readouterr().out
     assert cli.main(["patch", *both, str(pair[1])]) == 2
     assert "has no control" in capsys.readouterr().err
+    seen = ["influence", "--n", "4", "--passes", "2", "--beside-control", "--device", "cpu", "--model", str(pair[0])]
+    assert cli.main([*seen, "--json"]) == 0
+    beside = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["beside_control"]
+    assert "against the control" in beside["sentences"][0] and len(beside["hidden"]) == 4, "three slots and the numbers"
+    assert cli.main(seen) == 0 and "Beside its control" in capsys.readouterr().out
 
 
 def test_controls_that_are_not_here_are_not_in_the_picker(workbench: Workbench, tmp_path: Path) -> None:
