@@ -106,7 +106,7 @@ def _over_a_set(args: argparse.Namespace) -> None:
         if twin:
             control = _seen(args, bench, replace(request, model=twin))
             difference = influence_contrast(bench, request, found.spec, control.spec)
-            sentences = [cost_sentence(difference), mass_contrast(difference)[1]]
+            sentences = [cost_sentence(found, control, difference), mass_contrast(difference)[1]]
             beside = {"key": control.spec.key, "sentences": sentences, "hidden": beside_table(found, control, difference)}
     tables = {"edges": edges_table(found), "summaries": summary_table(found), "numbers": numbers_table(found)}
     if args.json:

@@ -240,15 +240,16 @@ def _hidden(found: InfluenceContrast) -> list[str]:
     return [*(f"slot {i}" for i in range(len(found.to_answer.difference.value) - 1)), "numbers of the question"]
 
 
-def cost_sentence(found: InfluenceContrast) -> str:
-    """What hiding something from the answer alone costs a model and not its control, or the other way round, where that differs most."""
+def cost_sentence(own: InfluenceSet, control: InfluenceSet, found: InfluenceContrast) -> str:
+    """What hiding something from the answer alone costs a model and its control, where that differs most."""
     means, names = found.to_answer.difference, _hidden(found)
     at = int(np.abs(means.value).argmax())
-    value, low, high = (decimal(float(part[at]), "+.2f") for part in (means.value, means.low, means.high))
-    hidden, differ = names[at].replace("numbers", "the numbers"), int(found.to_answer.stands_out.sum())
+    costs = (own.to_answer.value, control.to_answer.value, means.value, means.low, means.high)
+    mine, theirs, value, low, high = (decimal(float(part[at]), "+.2f") for part in costs)
     return (
-        f"Hiding {hidden} from the answer alone changes its log p by {value} nats against the control ({low} to {high}, n = {means.n:,}): "
-        f"the largest of {len(names)} differences, {differ} of which are clear (p < .05, adjusted)."
+        f"Hiding {names[at].replace('numbers', 'the numbers')} from the answer alone changes its log p by {mine} nats in the model, in its "
+        f"control by {theirs}: {value} nats ({low} to {high}, n = {means.n:,}), the largest of {len(names)} differences. Clear: "
+        f"{int(found.to_answer.stands_out.sum())} (p < .05, adjusted for all)."
     )
 
 

@@ -160,7 +160,7 @@ def test_the_command_line_tells_the_differences_and_refuses_without_a_control(
     seen = ["influence", "--n", "4", "--passes", "2", "--beside-control", "--device", "cpu", "--model", str(pair[0])]
     assert cli.main([*seen, "--json"]) == 0
     beside = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["beside_control"]
-    assert "against the control" in beside["sentences"][0] and len(beside["hidden"]) == 4, "three slots and the numbers"
+    assert "in its control by" in beside["sentences"][0] and len(beside["hidden"]) == 4, "three slots and the numbers"
     assert cli.main(seen) == 0 and "Beside its control" in capsys.readouterr().out
 
 

@@ -50,7 +50,7 @@ def view(card: ModelCard, model: str) -> None:
             return
         with shown_errors():
             found = beside.contrast_of(run.value, other.value, request)
-            _panel(run, request, card, figures.cost_sentence(found))
+            _panel(run, request, card, figures.cost_sentence(run.value, other.value, found))
             beside.show(run.value, other.value, found, twin)
 
     background.repainted(run, both, other)
