@@ -124,9 +124,8 @@ def drawn(page: Page) -> None:
     """Every chart has come in sight, and is there."""
     settled(page)
     places = page.locator("[role=figure].place:visible")
-    while places.count():
-        place = places.first.element_handle()
-        assert place
+    while found := places.element_handles():
+        place = found[0]  # not `places.first`, which may be drawn by now
         place.evaluate("place => place.scrollIntoView({block: 'center'})")  # Playwright's own waits for what may be drawn by now
         place.wait_for_element_state("hidden")
     expect(page.locator(".stPlotlyChart:has([data-testid=stSkeleton])")).to_have_count(0)
