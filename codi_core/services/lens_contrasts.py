@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,14 +18,14 @@ from codi_core.models.prompts import clean_question
 from codi_core.problems.clusters import clusters_of
 from codi_core.services.lenses import drawn_questions, lens_menu
 from codi_core.services.shared.workbench import Workbench
-from codi_core.store import save_json, save_npz
+from codi_core.store import save_npz
 from codi_core.values.arrays import Floats
 from codi_core.values.callbacks import CheckCancelled, OnWait
 from codi_core.values.lens import LensCard
 from codi_core.values.questions import Question
 from codi_core.values.stats import Contrast, Estimates
 
-KIND, ARRAYS, FACTS = "lens-contrasts", "contrast.npz", "facts.json"
+KIND, ARRAYS = "lens-contrasts", "contrast.npz"
 MEASURES = ("kl", "agree")
 
 
@@ -44,15 +43,16 @@ class LensContrast:
 
 @dataclass(frozen=True)
 class LensContrastSpec:
-    """The control's lens of the name may be gone when its readings are looked at: which one it was is among the facts."""
-
     kind: ClassVar[str] = "lens-contrast"
     model: str
     """Key of its spec."""
     control: str
     lens: str
+    """Its name, the same in both."""
     trained: str
     """Key of the training of the model's lens."""
+    control_trained: str
+    """And of its control's; empty in what is asked where that lens is not here: of what is stored any will do."""
 
     @property
     def key(self) -> str:
@@ -66,30 +66,22 @@ def lens_contrast(
 
     Raises LensError when the control has none of that name or its lens has seen one of the questions, and what `train_lens` raises.
     """
-    own, theirs = (workbench.run(name, lambda engine, _: engine.model.spec.key, viewer, on_wait) for name in (model, control))
-    spec = LensContrastSpec(own, theirs, card.name, card.key)
-    there = next((option.card for option in lens_menu(workbench, control, viewer, on_wait) if option.name == card.name), None)
-    if workbench.store.ready(KIND, spec.key):
-        artifact = workbench.store.read(KIND, spec.key)
-        if there is None or artifact.json(FACTS)["control"] == there.key:
+    own_key, their_key = (workbench.run(name, lambda engine, _: engine.model.spec.key, viewer, on_wait) for name in (model, control))
+    cards = {option.name: option.card for option in lens_menu(workbench, control, viewer, on_wait)}
+    there = cards.get(card.name)
+    asked = LensContrastSpec(own_key, their_key, card.name, card.key, there.key if there else "")
+    for artifact, spec in workbench.store.readable(KIND, LensContrastSpec)[0]:
+        if asked in (spec, replace(spec, control_trained="")):
             return _read(artifact.npz(ARRAYS))
     questions = drawn_questions(card.held_out_set, card.n_held_out, card.seed)
-    judged = [_judged(workbench, name, card, questions, viewer, on_wait) for name in (model, control)]
-    arrays: dict[str, Floats] = {}
-    for name, mine, other in zip(MEASURES, *judged, strict=True):
+    theirs, own = (_judged(workbench, name, card, questions, viewer, on_wait) for name in (control, model))
+    arrays: dict[str, Floats] = {"n": np.asarray(len(questions))}
+    for name, mine, other in zip(MEASURES, own, theirs, strict=True):
         found = contrast(mine, other, clusters_of(questions))
         parts = {part: getattr(found.difference, part) for part in ("value", "low", "high")}
         parts |= {"adjusted": found.adjusted, "control": other.mean(0)}
         arrays |= {f"{name}_{part}": np.asarray(values, np.float32) for part, values in parts.items()}
-    arrays["n"] = np.asarray(len(questions))
-    if there is not None:
-        used = there.key
-
-        def fill(folder: Path) -> None:
-            save_npz(folder / ARRAYS, arrays)
-            save_json(folder / FACTS, {"control": used})
-
-        workbench.store.keep(KIND, spec, fill)
+    workbench.store.keep(KIND, asked, lambda folder: save_npz(folder / ARRAYS, arrays))
     return _read(arrays)
 
 
