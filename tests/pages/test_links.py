@@ -137,6 +137,7 @@ def test_the_links_of_a_page_read_what_they_wrote(open_page: Open) -> None:
 def test_a_link_to_a_model_that_is_not_here_says_so(open_page: Open) -> None:
     app = open_page("inspect", model="nobody/no*thing*")
     assert not app.exception
-    assert [warning.value.replace("\\", "") for warning in app.warning][0].startswith("'nobody/no*thing*' is not among the models of this server")
+    said = app.warning[0].value.replace("\\", "")
+    assert said.startswith("'nobody/no*thing*' is not among the models of this server")
     next(box for box in app.selectbox if box.label == "Model").select("bundled-steps").run()
     assert not app.warning
