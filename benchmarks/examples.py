@@ -1,6 +1,6 @@
 """``python -m benchmarks.examples [MODEL …]``: compute what pages open with (Detect, Influence, Ablate, Patch, Claims) for cache/bundled.
 
-And what Detect, Influence, Patch and Model show beside the model's control.
+And what Detect, Geometry (of h), Influence, Patch and Model show beside the model's control.
 
 Without a model's name all of it is made anew: nothing else that ships is of these kinds.
 """
@@ -19,15 +19,18 @@ from codi_core.lenses.training import LensTrainSpec
 from codi_core.services.ablate import EarlyStopRequest, early_stop
 from codi_core.services.claims import measure
 from codi_core.services.detect import DetectRequest, detect
+from codi_core.services.geometry import GeometryRequest, geometry
 from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
 from codi_core.services.lens_contrasts import lens_contrast
 from codi_core.services.lenses import lens_menu, train_lens
 from codi_core.services.patch_maps import PatchMapRequest, patch_map
+from codi_core.services.shared.requests import MeansRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.twins import control_of
 from codi_core.settings import Settings
 from codi_core.ui.ablate.link import Setup as AblateSetup
 from codi_core.ui.detect.link import Setup as DetectSetup
+from codi_core.ui.geometry.link import Setup as GeometrySetup
 from codi_core.ui.influence.link import Setup as InfluenceSetup
 from codi_core.ui.patch.examples import FIRST
 from codi_core.ui.patch.link import CONTROLS
@@ -36,7 +39,7 @@ from codi_core.values.lens import LensCard
 from codi_core.values.patching import WAYS
 
 MODELS = ("bundled", "bundled-steps")
-KINDS, CLAIMS = ("detections", "runs", "patches", "influences", "lens-contrasts"), ("claims",)
+KINDS, CLAIMS = ("detections", "runs", "patches", "influences", "geometries", "lens-contrasts"), ("claims",)
 
 
 def main() -> None:
@@ -76,18 +79,26 @@ def computed(bench: Workbench, model: str) -> Iterator[str]:
             yield f"{name}: {len(readings.questions)} of {readings.total} questions read"
         for seen in influence_set(bench, influence_request(name), "examples"):
             yield f"{name}: influence in {len(seen.ids)} of {seen.total} questions"
+        found = geometry(bench, geometry_request(name), "examples")
+        yield f"{name}: {found.dimensions} dimensions of h, n = {len(found.questions)}"
     needed = AblateSetup()
     for curve in early_stop(bench, EarlyStopRequest(model, needed.eval_set, needed.n), "examples"):
         yield f"{model}: {curve.done:g} numbers of passes answered"
     for request in (*patch_requests(model), *patch_requests_beside(model, twin)):
-        for found in patch_map(bench, request, "examples"):
-            yield f"{request.model}: {request.way}, {request.donor} put in place at {found.done:g} indices"
+        for patched in patch_map(bench, request, "examples"):
+            yield f"{request.model}: {request.way}, {request.donor} put in place at {patched.done:g} indices"
     yield f"{model}: {_lens_beside(bench, model, twin)} beside that of {twin}"
 
 
 def detect_request(model: str) -> DetectRequest:
     asked = DetectSetup()
     return DetectRequest(model, asked.eval_set, asked.n, lens=asked.lens)
+
+
+def geometry_request(model: str) -> GeometryRequest:
+    """Of h: in a control z never acts."""
+    asked = GeometrySetup()
+    return GeometryRequest(model, "h", means=MeansRequest(asked.means, int(asked.means_n)))
 
 
 def influence_request(model: str) -> InfluenceSetRequest:

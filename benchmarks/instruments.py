@@ -95,7 +95,7 @@ def section(workbench: Workbench, model: str) -> Iterator[str]:
     swapped, control = _swapped(workbench, model), _control(workbench, model)
     yield f"\n### {model}\n"
     yield _in_short(found, swapped, control) + "\n"
-    yield from _fits(cards)
+    yield from _fits(cards, _cards(workbench, model)["tuned:all"])
     for title, targets in _asked(readings):
         yield from _detection(title, found[title])
         yield from _beside_controls(found[title], {name: _hits(own, targets) for name, own in doubles.items()})
@@ -174,8 +174,9 @@ def _cards(workbench: Workbench, model: str) -> dict[str, LensCard]:
     return {option.name: option.card for option in lens_menu(workbench, model, "instruments") if option.card}
 
 
-def _fits(cards: dict[str, JacobianCard]) -> Iterator[str]:
+def _fits(cards: dict[str, JacobianCard], tuned: LensCard) -> Iterator[str]:
     first = cards["local"]
+    assert (tuned.held_out_set, tuned.n_held_out, tuned.seed) == (first.held_out_set, first.n_held_out, first.seed), "other questions"
     yield (
         f"{first.n_prompts} questions of `{first.train_set}`. KL from the model's output to the lens in nats, mean over indices, on "
         f"{first.n_held_out} questions of `{first.held_out_set}`: a lens of the answer is not meant to come near the cell's own output. "
@@ -184,7 +185,11 @@ def _fits(cards: dict[str, JacobianCard]) -> Iterator[str]:
     )
     yield "| lens | " + " | ".join(f"KL at depth {depth}" for depth in range(first.kl.shape[1] - 1)) + " | halves | tail |"
     yield "|---" * (first.kl.shape[1] + 2) + "|"
-    for name, values in [("logit", first.kl_plain), *((f"jlens:{variant}", card.kl) for variant, card in cards.items())]:
+    for name, values in [
+        ("logit", first.kl_plain),
+        ("tuned:all", tuned.kl),
+        *((f"jlens:{variant}", card.kl) for variant, card in cards.items()),
+    ]:
         card = cards.get(name.partition(":")[2])
         halves = f"{_agreement(card.half_cosine)} ({_agreement(card.direction_cosine)})" if card else "–"
         tail = f"{card.norms[1] / card.norms[0]:.1f}" if card else "–"

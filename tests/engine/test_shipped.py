@@ -9,11 +9,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.examples import detect_request, first_card, influence_request, patch_requests, patch_requests_beside
+from benchmarks.examples import detect_request, first_card, geometry_request, influence_request, patch_requests, patch_requests_beside
 from codi_core.evaluation.stats import LEVEL
 from codi_core.services.ablate import EarlyStopRequest, early_stop
 from codi_core.services.claims import verdicts
 from codi_core.services.detect import detection_contrast, stored_detection, value_hits
+from codi_core.services.geometry import explained_contrast, geometry
 from codi_core.services.influence_sets import influence_contrast, influence_set
 from codi_core.services.lens_contrasts import lens_contrast
 from codi_core.services.patch import PatchRequest, patch
@@ -130,6 +131,8 @@ def test_what_is_shown_beside_the_control_is_told_without_computing(bench: Workb
     assert detection_contrast(*readings, partial(value_hits, target="answer"), 10).difference.n > 100  # type: ignore[arg-type]
     seen = [next(influence_set(bench, influence_request(name), "me", compute=False)) for name in (model, twin)]
     assert influence_contrast(bench, influence_request(model), seen[0].spec, seen[1].spec).to_answer.difference.n == 64
+    latents = [geometry(bench, geometry_request(name), "me") for name in (model, twin)]
+    assert explained_contrast(*latents).difference.n == 500
     asked = patch_requests_beside(model, twin)
     assert {(request.way, request.single) for request in asked} == {(way, single) for way in WAYS for single in (False, True)}
     for request in asked:

@@ -10,18 +10,21 @@ import pytest
 from tests.pages.conftest import Open
 
 TOLD = {
+    "geometry": "of the variance, in the control",
     "detect": "Answer in the top 10: more than in its control",
     "influence": "nats in the model, in its control by",
     "patch": "Recovery, clean into corrupt: more than in its control",
     "model": "KL to output of tuned:all: more than in its control",
 }
+SAID = {"geometry": {"latents": "h"}, "influence": {"view": "Over an eval set"}}
+"""What the address says besides."""
 
 
 @pytest.mark.parametrize("page", TOLD)
 def test_the_difference_is_there_on_arrival(open_page: Open, page: str) -> None:
     made = Path(os.environ["CODI_CACHE_DIR"])
     before = set(made.rglob("meta.json"))
-    app = open_page(page, model="bundled", twin="yes", **({"view": "Over an eval set"} if page == "influence" else {}))
+    app = open_page(page, model="bundled", twin="yes", **SAID.get(page, {}))
     assert not app.exception and not app.error
     assert TOLD[page] in " ".join(element.value.replace("\\", "") for element in app.markdown)
     assert not [button.label for button in app.button if button.label.startswith(("Run", "Stop", "Go on", "Patch every"))]
