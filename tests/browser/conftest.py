@@ -111,13 +111,19 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not trouble
 
 
+CALM = """() => {
+  const ready = document.querySelector('[data-test-script-state=notRunning]');
+  const busy = document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stStatusWidget]');
+  window.calm = ready && !busy ? (window.calm || 0) + 1 : 0;
+  return window.calm > 15 && !(window.calm = 0);
+}"""
+"""Asked once a frame. The state of the script changes with the click; the status widget waits a while before it is shown."""
+
+
 def settled(page: Page) -> None:
-    """The script has run, everything it sent is painted, and the grids have been fitted."""
+    """The script has run, everything it sent is painted, and the grids have been fitted: nothing has moved for a quarter of a second."""
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.wait_for_timeout(400)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    expect(page.locator("[data-stale=true], [data-testid=stSkeleton]")).to_have_count(0)
-    page.wait_for_timeout(300)
+    page.wait_for_function(CALM)
 
 
 def drawn(page: Page) -> None:
