@@ -133,7 +133,7 @@ def graph_panel(values: Floats, edge: str, estimates: Estimates | None = None) -
 
 def above_panel(found: InfluenceSet) -> Panel:
     """Mass on the question's numbers beyond three baselines, ``[query baseline]``."""
-    names = ("− uniform share", "− another question's places", "− its numbers in another order")
+    names = ("− uniform share", "− other places", "− another order")  # as wide as a telephone leaves room for
     values, low, high = (part.T for part in (found.operands_above.value, found.operands_above.low, found.operands_above.high))
     top = max(float(np.abs(values).max()), 1e-6)
     ticks = tuple((0.5 + side / 2, decimal(side * top, "+.0%")) for side in (-1, 0, 1))

@@ -106,7 +106,7 @@ def _show(found: InfluenceSet, request: InfluenceSetRequest, card: ModelCard, sa
         st.markdown("**Numbers of the question, beyond their baselines**")
         above = figures.above_panel(found)
         heatgrid(above, chosen=None, flip=True, label="Mass on numbers beyond baselines", key="above", on_pick=lambda i, k: None, hint="")
-        st.caption(OTHER_ORDER)
+        st.caption(f"Other places: those of another question's numbers. {OTHER_ORDER}")
     export_menu(
         f"codi-influence-{found.spec.key}",
         lambda: heatmap([graph], True, EDGES[edge], line),
