@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def package_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        # Streamlit calls each script `__main__`, and leaves it so: processes that later tests spawn would run the whole app first.
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         patch.setenv("CODI_MODEL", str(tiny))
         patch.setenv("CODI_DEVICE", "cpu")
         patch.setenv("CODI_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
