@@ -54,7 +54,7 @@ def open_page(package_environment: None) -> Open:
     def open_(path: str = "", **params: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
         app.session_state["in-sight"] = Everything()
-        app.session_state["steer-setup"] = True  # the fold is open
+        app.session_state["steer-setup"] = app.session_state["cell-command"] = True  # folds that are empty until they are open
         for name, value in params.items():
             app.query_params[name] = value
         if path:
