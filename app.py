@@ -8,11 +8,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported:
 
 import streamlit as st
 
-from codi_core.ui.shell import layout
+from codi_core.ui.shell import layout, login
 
 layout.from_the_top()
 st.set_page_config(page_title="CODI Explorer", page_icon=layout.ICON, layout="wide")
 layout.style()
+login.require()
 page = st.navigation(layout.navigation(), position="top")
 layout.finish_redirect(page)
 page.run()

@@ -1,11 +1,14 @@
 """``python -m benchmarks.instruments [MODEL …]``: what the lenses that ship are worth beside their controls; writes docs/instruments.md.
 
+A model's section is written as soon as it is measured; sections of models that are not asked for stay.
+
 J-lenses of a model that are missing are fitted first, from the same questions. Where the pause twin of a model is in cache/bundled/models,
 it is measured, too: lenses of its own do not ship, and are fitted into the cache on fewer questions.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.control_lenses import other_indices, random_alike
-from benchmarks.token_swaps import HELD_OUT, swaps, swaps_table
+from benchmarks.token_swaps import HELD_OUT, Swapped, best_place, successes, swaps, swaps_table
 from codi_core.engine.engine import Engine
 from codi_core.evaluation.contrast import contrast
 from codi_core.evaluation.detection import detection_map, value_hits
@@ -70,45 +73,88 @@ angle. Success is the other answer, exactly; everything else is counted, in brac
 def main() -> None:
     models = sys.argv[1:] or ["bundled", "bundled-steps"]
     workbench = Workbench(Settings.from_env())
-    DOCUMENT.write_text(INTRO + "".join("\n".join(section(workbench, model)) + "\n" for model in models), encoding="utf-8")
+    for model in models:
+        sections = _written() | {model: "\n".join(section(workbench, model)) + "\n"}
+        DOCUMENT.write_text(INTRO + "".join(sections.values()), encoding="utf-8")
     workbench.close()
+
+
+def _written() -> dict[str, str]:
+    """Sections of the document by model: those of models that are not asked for stay."""
+    if not DOCUMENT.is_file():
+        return {}
+    _, *found = re.split(r"(?m)^(?=\n### \S+$)", DOCUMENT.read_text(encoding="utf-8"))
+    return {text.split(maxsplit=2)[1]: text for text in found}
 
 
 def section(workbench: Workbench, model: str) -> Iterator[str]:
     cards = _fitted(workbench, model, SHIPPED, SPEC, workbench.settings.bundled_dir / "jlens" / model)
     readings = _all_read(workbench, model, SHIPPED)
+    doubles = {name: own for variant in SHIPPED for name, own in _controls(workbench, model, f"jlens:{variant}").items()}
+    found = _all_hits(readings)
+    swapped, control = _swapped(workbench, model), _control(workbench, model)
     yield f"\n### {model}\n"
-    yield from _fits(cards)
-    controls = {name: own for variant in SHIPPED for name, own in _controls(workbench, model, f"jlens:{variant}").items()}
-    found = {title: {name: _hits(own, targets) for name, own in readings.items()} for title, targets in _asked(readings)}
+    yield _in_short(found, swapped, control) + "\n"
+    yield from _fits(cards, _cards(workbench, model)["tuned:all"])
     for title, targets in _asked(readings):
         yield from _detection(title, found[title])
-        yield from _beside_controls(found[title], {name: _hits(own, targets) for name, own in controls.items()})
-    yield from swaps_table(*workbench.run(model, lambda engine, _: swaps(workbench, engine, partial(_show, model)), "instruments"))
-    yield from _twin_section(workbench, model, found)
+        yield from _beside_controls(found[title], {name: _hits(own, targets) for name, own in doubles.items()})
+    yield from swaps_table(*swapped)
+    if isinstance(control, str):
+        yield f"\n{control}"
+        return
+    yield f"\n### {model} beside its pause twin, {control.name}\n"
+    yield f"Lenses of the twin do not ship. They are fitted here, its J-lenses on {control.fitted} questions, fewer than the model's."
+    for title, hits in control.found.items():
+        yield from _detection(f"{title} in the twin", hits)
+        yield from _beside_twin(title, found[title], hits)
+    yield "\nIn the twin:"
+    yield from swaps_table(*control.swapped)
 
 
-def _twin_section(workbench: Workbench, model: str, found: dict[str, dict[str, Hits]]) -> Iterator[str]:
-    """The same in the pause twin; one line where there is none."""
+@dataclass(frozen=True, eq=False)
+class Control:
+    """What is measured of the pause twin."""
+
+    name: str
+    fitted: int
+    """Questions its J-lenses are fitted on."""
+    found: dict[str, dict[str, Hits]]
+    swapped: Swapped
+
+
+def _control(workbench: Workbench, model: str) -> Control | str:
+    """Or why there is none."""
     twin = twin_of(workbench, model)
     if twin is None or twin.differs:
-        yield f"\n{model} had no pause twin beside it when this was measured" + (
-            f": trainings differ in {', '.join(twin.differs)}." if twin else "."
-        )
-        return
+        differs = f": trainings differ in {', '.join(twin.differs)}" if twin else ""
+        return f"{model} had no pause twin beside it when this was measured{differs}."
     if "tuned:all" not in _cards(workbench, twin.name):
         train_lens(workbench, twin.name, LensTrainSpec("all"), "instruments", partial(_show, twin.name))
     cards = _fitted(workbench, twin.name, TWIN_FITTED, TWIN_SPEC, None)
     readings = _all_read(workbench, twin.name, TWIN_FITTED)
-    fitted = next(iter(cards.values())).n_prompts
-    yield f"\n### {model} beside its pause twin, {twin.name}\n"
-    yield f"Lenses of the twin do not ship. They are fitted here, its J-lenses on {fitted} questions, fewer than the model's.\n"
-    for title, targets in _asked(readings):
-        control = {name: _hits(own, targets) for name, own in readings.items()}
-        yield from _detection(f"{title} in the twin", control)
-        yield from _beside_twin(title, found[title], control)
-    yield "\nIn the twin:"
-    yield from swaps_table(*workbench.run(twin.name, lambda engine, _: swaps(workbench, engine, partial(_show, twin.name)), "instruments"))
+    return Control(twin.name, next(iter(cards.values())).n_prompts, _all_hits(readings), _swapped(workbench, twin.name))
+
+
+def _in_short(found: dict[str, dict[str, Hits]], swapped: Swapped, control: Control | str) -> str:
+    """The tables below, counted."""
+    depths = next(iter(found.values()))["logit"].found.shape[1] - 1
+    told = [_told(own, hits["logit"], depths) for hits in found.values() for name, own in hits.items() if name.startswith("jlens")]
+    cells, more, less = len(told) * depths, *(sum(len(each[side]) for each in told) for side in ("more", "less"))
+    words = [f"*In short*: of {cells} cells of J-lenses {more} show a value more often than the logit lens and {less} less often."]
+    if place := best_place(swapped):
+        own, random = (f"{share:.0%}" for share in successes(swapped, place))
+        twins = "" if isinstance(control, str) else f", in the pause twin in {successes(control.swapped, place)[0]:.0%}"
+        words.append(
+            f"The best swap ({place[0]}, {place[1]}) gives the other answer in {own} of questions, a random one in {random}{twins}."
+        )
+    for title, hits in {} if isinstance(control, str) else control.found.items():
+        beside = [_told(found[title][name], twin, depths) for name, twin in hits.items()]
+        more, less = (sum(len(each[side]) for each in beside) for side in ("more", "less"))
+        words.append(
+            f"Of {len(beside) * depths} cells of all lenses {more} show {title} more often than in the twin and {less} less often."
+        )
+    return " ".join(words)
 
 
 # What is fitted
@@ -128,8 +174,9 @@ def _cards(workbench: Workbench, model: str) -> dict[str, LensCard]:
     return {option.name: option.card for option in lens_menu(workbench, model, "instruments") if option.card}
 
 
-def _fits(cards: dict[str, JacobianCard]) -> Iterator[str]:
+def _fits(cards: dict[str, JacobianCard], tuned: LensCard) -> Iterator[str]:
     first = cards["local"]
+    assert (tuned.held_out_set, tuned.n_held_out, tuned.seed) == (first.held_out_set, first.n_held_out, first.seed), "other questions"
     yield (
         f"{first.n_prompts} questions of `{first.train_set}`. KL from the model's output to the lens in nats, mean over indices, on "
         f"{first.n_held_out} questions of `{first.held_out_set}`: a lens of the answer is not meant to come near the cell's own output. "
@@ -138,7 +185,11 @@ def _fits(cards: dict[str, JacobianCard]) -> Iterator[str]:
     )
     yield "| lens | " + " | ".join(f"KL at depth {depth}" for depth in range(first.kl.shape[1] - 1)) + " | halves | tail |"
     yield "|---" * (first.kl.shape[1] + 2) + "|"
-    for name, values in [("logit", first.kl_plain), *((f"jlens:{variant}", card.kl) for variant, card in cards.items())]:
+    for name, values in [
+        ("logit", first.kl_plain),
+        ("tuned:all", tuned.kl),
+        *((f"jlens:{variant}", card.kl) for variant, card in cards.items()),
+    ]:
         card = cards.get(name.partition(":")[2])
         halves = f"{_agreement(card.half_cosine)} ({_agreement(card.direction_cosine)})" if card else "–"
         tail = f"{card.norms[1] / card.norms[0]:.1f}" if card else "–"
@@ -182,6 +233,15 @@ def _controls(workbench: Workbench, model: str, name: str) -> dict[str, LensRead
         return {each.name: read_questions(engine, each, own.spec, own.questions, own.targets, check_cancelled) for each in doubles}
 
     return workbench.run(model, work, "instruments")
+
+
+def _all_hits(readings: dict[str, LensReadings]) -> dict[str, dict[str, Hits]]:
+    """By what is looked for, then by lens."""
+    return {title: {name: _hits(own, targets) for name, own in readings.items()} for title, targets in _asked(readings)}
+
+
+def _swapped(workbench: Workbench, model: str) -> Swapped:
+    return workbench.run(model, lambda engine, _: swaps(workbench, engine, partial(_show, model)), "instruments")
 
 
 def _asked(readings: dict[str, LensReadings]) -> list[tuple[str, tuple[str, ...]]]:

@@ -1,6 +1,7 @@
-"""``python -m benchmarks.proxy``: the server behind an nginx with docs/serving/nginx.conf, and whether what docs/serving.md says holds.
+"""``python -m benchmarks.proxy``: the server behind nginx and behind Caddy, with their files in docs/serving, and whether what
+docs/serving.md says holds.
 
-Needs an ``nginx`` command (Debian: ``apt-get install nginx-light``), which is why it is no test. Exits with 1 when a promise is broken.
+Needs both commands (Debian: ``apt-get install nginx-light caddy``), which is why it is no test. Exits with 1 when a promise is broken.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ WEBSOCKET = {
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
 }
 PATIENCE = 300.0
+SERVING = ROOT / "docs" / "serving"
+HEALTH = "/_stcore/health"
 
 
 def free_port() -> int:
@@ -76,23 +79,42 @@ def checks(port: int) -> Iterator[tuple[str, bool]]:
     yield "not at another name", asked(port, stream, {**WEBSOCKET, "Host": "evil.example", "Origin": "https://evil.example"})[0] != 101
 
 
+def nginx(scratch: Path, inner: int, outer: int) -> list[str]:
+    """Its command, with a configuration around the file."""
+    site = (SERVING / "nginx.conf").read_text(encoding="utf-8")
+    site = site.replace("listen 8080", f"listen 127.0.0.1:{outer}").replace("127.0.0.1:8501", f"127.0.0.1:{inner}")
+    logs = f"pid {scratch}/pid; error_log {scratch}/error.log; daemon off; events {{}}"
+    types = "include /etc/nginx/mime.types; default_type application/octet-stream;"
+    config = scratch / "nginx.conf"
+    config.write_text(f"{logs}\nhttp {{ access_log off; {types}\n{site}\n}}\n", encoding="utf-8")
+    return [command("nginx"), "-p", str(scratch), "-c", str(config)]
+
+
+def caddy(scratch: Path, inner: int, outer: int) -> list[str]:
+    """Without certificates: nobody would give one for this name."""
+    site = (SERVING / "Caddyfile").read_text(encoding="utf-8")
+    site = site.replace(f"{HOST} {{", f"http://{HOST}:{outer} {{\n    bind 127.0.0.1").replace("127.0.0.1:8501", f"127.0.0.1:{inner}")
+    config = scratch / "Caddyfile"
+    config.write_text(f"{{\n    admin off\n}}\n{site}", encoding="utf-8")
+    return [command("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]
+
+
+def command(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        sys.exit(f"There is no {name} command: apt-get install nginx-light caddy")
+    return found
+
+
 def main() -> None:
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if nginx is None:
-        sys.exit("There is no nginx command: apt-get install nginx-light")
-    inner, outer = free_port(), free_port()
+    inner, found = free_port(), list[tuple[str, bool]]()
     server = [sys.executable, "-m", "streamlit", "run", "server.py", "--server.port", str(inner), "--server.allowedHosts", HOST]
-    with tempfile.TemporaryDirectory() as scratch:
-        site = (ROOT / "docs" / "serving" / "nginx.conf").read_text(encoding="utf-8")
-        site = site.replace("listen 8080", f"listen 127.0.0.1:{outer}").replace("127.0.0.1:8501", f"127.0.0.1:{inner}")
-        logs = f"pid {scratch}/pid; error_log {scratch}/error.log; daemon off; events {{}}"
-        types = "include /etc/nginx/mime.types; default_type application/octet-stream;"
-        config = Path(scratch) / "nginx.conf"
-        config.write_text(f"{logs}\nhttp {{ access_log off; {types}\n{site}\n}}\n", encoding="utf-8")
-        proxy = [nginx, "-p", scratch, "-c", str(config)]
-        server += ["--server.corsAllowedOrigins", ORIGIN]
-        with running(server, inner, "/_stcore/health"), running(proxy, outer, "/_stcore/health"):
-            found = [*checks(outer)]
+    server += ["--server.corsAllowedOrigins", ORIGIN]
+    with running(server, inner, HEALTH), tempfile.TemporaryDirectory() as scratch:
+        for proxy in (nginx, caddy):
+            outer = free_port()
+            with running(proxy(Path(scratch), inner, outer), outer, HEALTH):
+                found += [(f"{proxy.__name__}: {promise}", held) for promise, held in checks(outer)]
     for promise, held in found:
         print("held  " if held else "BROKEN", promise)
     sys.exit(not all(held for _, held in found))

@@ -19,11 +19,12 @@ from statistics import median
 from playwright.sync_api import Browser, Page, Response, expect
 
 from codi_core.settings import ROOT
+from codi_core.ui.pages import page_of
 from tests.browser.conftest import PATIENCE, running_browser, running_server
 
 DOCUMENT = ROOT / "docs" / "screen.md"
 LATER = ("steer", "differences", "heatmaps", "inspect")
-"""Pages whose first grid is waited for, each opened by its address by a visitor who was never here."""
+"""Pages whose first grid is waited for."""
 STEER = "steer?model=bundled-steps&n=200&controls=24&steer=kv+source%3Ddifference+a%3D2+b%3D4+coefficient%3D0+indices%3D5"
 UP, PAINT, SCRIPT, SENT = (
     "start → the address answers",
@@ -32,14 +33,22 @@ UP, PAINT, SCRIPT, SENT = (
     "first visit: all that is sent",
 )
 ANSWER, FIRST, WHOLE = "slider key → answer", "slider key → first estimate", "slider key → 200 questions, 24 directions"
-TARGETS = {PAINT: 2.5, **{f"later: {name} → its first grid": 1.5 for name in LATER}, ANSWER: 0.4, FIRST: 0.7, WHOLE: 2.0}
+LINKED, NEXT = "first visit, by a link to {} → its first grid", "next page: {} → its first grid"
+TARGETS = {
+    PAINT: 2.5,
+    **{LINKED.format(name): 2.5 for name in LATER},
+    **{NEXT.format(name): 1.5 for name in LATER},
+    ANSWER: 0.4,
+    FIRST: 0.7,
+    WHOLE: 2.0,
+}
 """Seconds."""
 HEAD = """# The screen
 
 Written by `python -m benchmarks.screen`: the server as `make run` starts it, Chromium at 1280×720 with nothing in its cache, model
-`bundled-steps`. Medians, with every single value in the last column. The first visitor comes once the address answers; the pages after
-that are opened by others, who have nothing in their caches either. A slider key goes to a coefficient that nobody has visited. Targets
-are for a quiet machine.
+`bundled-steps`. Medians, with every single value in the last column. The first visitor comes once the address answers; links to single
+pages are opened by others, who have nothing in their caches either; the next pages are those that one of them goes on to, by the bar at the
+top. A slider key goes to a coefficient that nobody has visited. Targets are for a quiet machine.
 
 * {cpu}, {cores} cores, load average {load:.1f}
 * {trees}
@@ -47,6 +56,7 @@ are for a quiet machine.
 | | | measured | target | each |
 |---|---|---|---|---|
 """
+SAYS = "([where, text]) => [...document.querySelectorAll(where)].some((place) => place.textContent.includes(text))"
 Times = dict[str, list[float]]
 
 
@@ -76,44 +86,68 @@ def first_visit(browser: Browser, address: str, times: Times) -> None:
     page, came = fresh(browser), list[Response]()
     page.on("response", lambda response: came.append(response))  # Playwright takes no method of a list
     times.setdefault(PAINT, []).append(painted(page, address))
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    page.wait_for_load_state("networkidle")
+    quiet(page)
     sizes = {response.url: len(response.body()) for response in came if response.status == 200}
     times.setdefault(SCRIPT, []).append(sum(size for url, size in sizes.items() if url.endswith(".js")) / 1e6)
     times.setdefault(SENT, []).append(sum(sizes.values()) / 1e6)
     page.context.close()
 
 
-def later_visit(browser: Browser, address: str, times: Times) -> None:
+def linked_visits(browser: Browser, address: str, times: Times) -> None:
     for name in LATER:
         page = fresh(browser)
-        times.setdefault(f"later: {name} → its first grid", []).append(painted(page, f"{address}/{name}"))
+        times.setdefault(LINKED.format(name), []).append(painted(page, f"{address}/{name}"))
         page.context.close()
 
 
+def next_pages(browser: Browser, address: str, times: Times) -> None:
+    """A visitor of Inspect goes on through the others and back."""
+    page = fresh(browser)
+    painted(page, address)
+    for name in LATER:
+        quiet(page)
+        page.locator("[role=grid]").evaluate_all("grids => grids.forEach((grid) => grid.setAttribute('data-old', ''))")
+
+        def follow(title: str = page_of(name).title) -> None:
+            page.get_by_test_id("stTopNavLink").filter(has_text=title).click()
+            page.locator("[role=grid]:not([data-old]) [role=gridcell]:visible").first.wait_for()
+
+        times.setdefault(NEXT.format(name), []).append(seconds(follow))
+    page.context.close()
+
+
+def quiet(page: Page) -> None:
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+
+
 def pushes(browser: Browser, address: str, times: Times, count: int) -> None:
+    """Asked with every frame that is painted, in words that cost the page little."""
     page = fresh(browser)
     page.goto(f"{address}/{STEER}")
-    page.get_by_text("complete: 200 of 200").wait_for()
+    page.wait_for_function(SAYS, arg=[".stMarkdownBadge", "complete: 200 of 200"])
     for step in range(1, count + 1):
+        quiet(page)
         start = time.perf_counter()
         page.get_by_role("slider").press("ArrowRight")
-        page.locator(".readout", has_text=f"α = {0.1 * step:g}").wait_for()
-        times.setdefault(ANSWER, []).append(time.perf_counter() - start)
-        expect(page.locator(".readout strong").nth(1)).not_to_have_text("…")
-        times.setdefault(FIRST, []).append(time.perf_counter() - start)
-        page.get_by_text("complete: 200 of 200 questions, 24 of 24 random directions").wait_for()
-        times.setdefault(WHOLE, []).append(time.perf_counter() - start)
+        for name, where, text in (
+            (ANSWER, ".readout", f"α = {0.1 * step:g}"),
+            (FIRST, ".stMarkdownBadge", "running: "),
+            (WHOLE, ".stMarkdownBadge", "complete: 200 of 200 questions, 24 of 24 random directions"),
+        ):
+            page.wait_for_function(SAYS, arg=[where, text])
+            times.setdefault(name, []).append(time.perf_counter() - start)
 
 
 def measure(browser: Browser, root: Path, times: Times, repeats: int, last: bool) -> None:
-    """One server and its first visitor; on the ``last`` one also later pages, and a slider."""
+    """One server and its first visitor; on the ``last`` one also links, next pages, and a slider."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache, running_server(Path(cache), root) as address:
         times.setdefault(UP, []).append(time.perf_counter() - start)
         first_visit(browser, address, times)
         for _ in range(repeats * last):
-            later_visit(browser, address, times)
+            linked_visits(browser, address, times)
+            next_pages(browser, address, times)
         if repeats and last:
             pushes(browser, address, times, repeats)
 

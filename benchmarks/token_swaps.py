@@ -32,6 +32,8 @@ FAILURES = ("unchanged", "another number", "no number")
 PROMPT = EvalSetSpec("prompt", 1, 0, "")
 Place = tuple[str, str]
 """Lens of the directions, and where they are exchanged."""
+Swapped = tuple[list[Question], dict[Place, list[list[str]]]]
+"""Questions, and for each place and question what became of the answer: swapped, then with random directions."""
 
 
 def places(layers: int, passes: int) -> dict[str, list[tuple[int, int]]]:
@@ -41,13 +43,8 @@ def places(layers: int, passes: int) -> dict[str, list[tuple[int, int]]]:
     return {**single, f"latents 1–{passes}": [cell for cells in single.values() for cell in cells]}
 
 
-def swaps(
-    workbench: Workbench, engine: Engine, progress: Callable[[str, int, int], None]
-) -> tuple[list[Question], dict[Place, list[list[str]]]]:
-    """Questions, and for each place and question what became of the answer: swapped, then with random directions.
-
-    Only within `Workbench.run`.
-    """
+def swaps(workbench: Workbench, engine: Engine, progress: Callable[[str, int, int], None]) -> Swapped:
+    """Only within `Workbench.run`."""
     _, questions = load_eval_set(HELD_OUT, 2 * SWAPS, 1)
     config, means = RolloutConfig(6, 8), MeansRequest(n=50)
     rollouts = engine.rollout([question.question for question in questions], config, record=False)
@@ -91,6 +88,18 @@ def swaps_table(questions: list[Question], found: dict[Place, list[list[str]]]) 
         failed = " | ".join(f"{first.count(kind)} ({random.count(kind)})" for kind in FAILURES)
         band = share([outcome == "swapped" for outcome in random], [np.repeat(labels, SEEDS) for labels in clusters])
         yield f"| {lens} | {where} | {_percent(success)} | {_percent(band)} | {failed} |"
+
+
+def successes(swapped: Swapped, place: Place) -> tuple[float, float]:
+    """Share of questions that give the other answer, and share of the random swaps that do."""
+    rows = swapped[1][place]
+    random = [outcome == "swapped" for row in rows for outcome in row[1:]]
+    return sum(row[0] == "swapped" for row in rows) / len(rows), sum(random) / len(random)
+
+
+def best_place(swapped: Swapped) -> Place | None:
+    """Where most answers are swapped; None without questions."""
+    return max(swapped[1], key=lambda place: successes(swapped, place)[0], default=None)
 
 
 def _percent(found: Share) -> str:

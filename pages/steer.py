@@ -45,8 +45,10 @@ def _top(setup: Setup, model: str, card: ModelCard, prompt: str, passes: int) ->
             with st.container():
                 st.text(prompt)
         else:
-            with st.expander(f"**Setup** · {plain(prompt)}", key="steer-setup"):
-                _setup(setup, model, card, prompt, passes)
+            fold = st.expander(f"**Setup** · {plain(prompt)}", key="steer-setup", on_change="rerun")
+            if fold.open:  # forty elements, which every move of the slider would send again
+                with fold:
+                    _setup(setup, model, card, prompt, passes)
         linked.toggle("Present", "present", about="For a projector: hides the setup, larger type.")
 
 

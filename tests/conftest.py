@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make a decode of 0.5 s take 3 to 14 s on shared cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the models of the tests are too small to gain from a second thread
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may depend on a network
+
+gc.disable()  # until all is imported: what stays anyway (torch, pandas, …) is not looked through for garbage again and again
 
 import pytest
 
@@ -30,3 +33,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("late") is not None)  # stable
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

@@ -1,9 +1,14 @@
-"""The screenshots in docs/img, taken from the running app: `make shots`, or `python -m tests.shots NAME …` for some of them."""
+"""Screenshots of the running app: `make shots`, or `python -m tests.shots NAME …` for some of them.
+
+Those of the documents into docs/img; and into runs/screens, to be looked at, what fits a laptop's and a projector's screen of every page,
+light and dark (`screens` is their name on the command line).
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,9 +18,13 @@ from playwright.sync_api import Page, expect
 
 from codi_core.settings import ROOT
 from codi_core.ui.compare.link import Setup as CompareSetup
+from codi_core.ui.pages import PAGES
 from tests.browser.conftest import PATIENCE, drawn, running_browser, running_server
 
 FOLDER = ROOT / "docs" / "img"
+SCREENS = ROOT / "runs" / "screens"
+SIZES = ((1280, 720), (1024, 768))
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @dataclass(frozen=True)
@@ -71,23 +80,40 @@ def take(page: Page, address: str, shot: Shot) -> Path:
     if shot.press:
         page.get_by_test_id("stMain").get_by_role("button", name=shot.press).click()
     expect(page.get_by_text(shot.ready).first).to_be_visible(timeout=PATIENCE)
+    return still(page, FOLDER / f"{shot.name}.png")
+
+
+def screens(page: Page, address: str) -> Iterator[Path]:
+    """Every page as a stranger finds it, as far as the screen goes."""
+    for one in PAGES:
+        page.goto(f"{address}/{one.name}?model=bundled-steps")
+        for scheme in SCHEMES:
+            for width, height in SIZES:
+                page.emulate_media(color_scheme=scheme)
+                page.set_viewport_size({"width": width, "height": height})
+                yield still(page, SCREENS / f"{one.name}-{width}-{scheme}.png")
+
+
+def still(page: Page, path: Path) -> Path:
     expect(page.get_by_test_id("stStatusWidget")).to_be_hidden()
     drawn(page)
     page.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
     page.mouse.move(0, 0)
     page.wait_for_timeout(800)  # transitions end
-    path = FOLDER / f"{shot.name}.png"
     page.screenshot(path=path)
     return path
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    for folder in (FOLDER, SCREENS):
+        folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as cache, running_server(Path(cache)) as address, running_browser() as browser:
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
         for shot in [shot for shot in SHOTS if shot.name in (sys.argv[1:] or [shot.name])]:
             print(take(page, address, shot).relative_to(ROOT))
+        for path in screens(page, address) if sys.argv[1:] in ([], ["screens"]) else ():
+            print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

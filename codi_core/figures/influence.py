@@ -133,7 +133,7 @@ def graph_panel(values: Floats, edge: str, estimates: Estimates | None = None) -
 
 def above_panel(found: InfluenceSet) -> Panel:
     """Mass on the question's numbers beyond three baselines, ``[query baseline]``."""
-    names = ("− uniform share", "− another question's places", "− its numbers in another order")
+    names = ("− uniform share", "− other places", "− another order")  # as wide as a telephone leaves room for
     values, low, high = (part.T for part in (found.operands_above.value, found.operands_above.low, found.operands_above.high))
     top = max(float(np.abs(values).max()), 1e-6)
     ticks = tuple((0.5 + side / 2, decimal(side * top, "+.0%")) for side in (-1, 0, 1))
@@ -230,11 +230,27 @@ def to_answer_table(found: Influence | InfluenceSet) -> pd.DataFrame:
 
 def beside_table(own: InfluenceSet, control: InfluenceSet, found: InfluenceContrast) -> pd.DataFrame:
     """One row a slot, and the numbers of the question: what hiding it from the answer alone costs in either model (log p, nats)."""
-    means = found.to_answer.difference
-    names = [*(f"slot {i}" for i in range(len(means.value) - 1)), "numbers of the question"]
+    means, names = found.to_answer.difference, _hidden(found)
     costs = {"model": own.to_answer.value, "control": control.to_answer.value}
     numbers = {**costs, "difference": means.value, "low": means.low, "high": means.high, "adjusted p": found.to_answer.adjusted}
     return pd.DataFrame({"hidden from the answer": names, **numbers, "n": means.n})
+
+
+def _hidden(found: InfluenceContrast) -> list[str]:
+    return [*(f"slot {i}" for i in range(len(found.to_answer.difference.value) - 1)), "numbers of the question"]
+
+
+def cost_sentence(own: InfluenceSet, control: InfluenceSet, found: InfluenceContrast) -> str:
+    """What hiding something from the answer alone costs a model and its control, where that differs most."""
+    means, names = found.to_answer.difference, _hidden(found)
+    at = int(np.abs(means.value).argmax())
+    costs = (own.to_answer.value, control.to_answer.value, means.value, means.low, means.high)
+    mine, theirs, value, low, high = (decimal(float(part[at]), "+.2f") for part in costs)
+    return (
+        f"Hiding {names[at].replace('numbers', 'the numbers')} from the answer alone changes its log p by {mine} nats in the model, in its "
+        f"control by {theirs}: {value} nats ({low} to {high}, n = {means.n:,}), the largest of {len(names)} differences. Clear: "
+        f"{int(found.to_answer.stands_out.sum())} (p < .05, adjusted for all)."
+    )
 
 
 def mass_contrast(found: InfluenceContrast) -> tuple[Panel, str]:

@@ -22,7 +22,8 @@
 * `inspect`: `InspectRequest`, `Inspection`, `inspect`. One prompt: its answer, and what lenses read in every latent thought.
 * `known`: `known`, `Known`. What is known about one prompt: the answer and step values of a problem of ours, also under another ending, or
   what a person gives.
-* `lenses`: `lens_menu`, `training_commands`, `lens_spec`, `train_lens`, `lens_contrast` …. Lenses of a model: train one, list them, show
+* `lens_contrasts`: `lens_contrast`, `LensContrast`. What a lens is worth in a model and in its control; stored when it was measured.
+* `lenses`: `lens_menu`, `training_commands`, `lens_spec`, `train_lens`, `train_jlens` …. Lenses of a model: train one, list them, show
   what they are worth.
 * `notebook`: `notebook`, `condition_cells`, `eval_cells`, `lens_cells`, `sweep_cells`. The notebook of a bundle:
   checks its files, counts its numbers, repeats them.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,25 +21,32 @@ from codi_core.evaluation.stats import Array, estimate
 from codi_core.keys import key_of
 from codi_core.lenses.differences import pairs
 from codi_core.problems.clusters import clusters_of
+from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.effects import runs_of
 from codi_core.services.shared.commands import means_words, passes_words
-from codi_core.services.shared.directions import collect_in_turns, means_samples
+from codi_core.services.shared.directions import collect_in_turns, means_samples, means_spec
 from codi_core.services.shared.requests import ConditionRequest, MeansRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.components import principal_components
 from codi_core.steering.hidden import Hidden
 from codi_core.steering.kv import KV
 from codi_core.steering.limits import check_depth, check_layers
-from codi_core.steering.means import LatentSamples
+from codi_core.steering.means import LatentSamples, chosen_questions
 from codi_core.steering.methods import Method
 from codi_core.steering.vectors import Component
+from codi_core.store import save_json, save_npz
 from codi_core.values.arrays import Floats
 from codi_core.values.callbacks import CheckCancelled, OnProgress, OnWait
 from codi_core.values.latents import GeometrySpace, LatentGeometry
 from codi_core.values.stats import Contrast, Estimates
+from codi_core.values.vectors import MeansSpec
 
 SPACES: tuple[GeometrySpace, ...] = get_args(GeometrySpace)
 Centre = Literal["all", "index"]
+KIND, ARRAYS, FACTS = "geometries", "geometry.npz", "facts.json"
+PLAIN = ("scores", "spread", "null", "split_half", "mean_cosines", "difference_cosines", "lengths")
+ESTIMATED = ("centroids", "explained", "by_index")
+PARTS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,23 @@ class GeometryRequest:
         return key_of(self)
 
 
+@dataclass(frozen=True)
+class GeometrySpec:
+    kind: ClassVar[str] = "latent-geometry"
+    means: MeansSpec
+    space: GeometrySpace
+    layer: int | None
+    centre: Centre
+
+    @property
+    def key(self) -> str:
+        return key_of(self)
+
+
 def geometry(
     workbench: Workbench, request: GeometryRequest, viewer: str, on_wait: OnWait | None = None, progress: OnProgress | None = None
 ) -> LatentGeometry:
-    """The latents are rolled out once and stored, the same as steering's; ``progress`` counts their questions.
+    """Stored; the latents are rolled out once and stored, too, the same as steering's; ``progress`` counts their questions.
 
     Raises InputError for a space or layer that does not exist or latents that do not vary, DataError, ModelError, and Cancelled when
     ``viewer`` asked for something newer.
@@ -68,17 +90,46 @@ def geometry(
     if request.space not in SPACES or request.passes < 1:
         raise InputError(f"'{request.space}' after {request.passes} passes: choose among {', '.join(SPACES)}, and at least one pass.")
 
-    def work(engine: Engine, check_cancelled: CheckCancelled) -> tuple[LatentSamples, dict[str, Floats]]:
+    def spec_of(engine: Engine, check_cancelled: CheckCancelled) -> GeometrySpec:
         _check_layer(engine, request)
+        means = means_spec(engine, request.means, request.passes)
+        return GeometrySpec(means, request.space, request.layer, request.centre)
+
+    spec = workbench.run(request.model, spec_of, viewer, on_wait)
+    if workbench.store.ready(KIND, spec.key):
+        return _stored(workbench, request.means, spec)
+
+    def work(engine: Engine, check_cancelled: CheckCancelled) -> tuple[LatentSamples, dict[str, Floats]]:
         samples = means_samples(workbench, engine, request.means, request.passes, check_cancelled, progress)
         return samples, _tokens(engine, request)
 
-    def check(engine: Engine) -> None:
-        _check_layer(engine, request)
-
-    collect_in_turns(workbench, request.model, request.means, request.passes, viewer, on_wait, progress, check)
+    collect_in_turns(workbench, request.model, request.means, request.passes, viewer, on_wait, progress)
     samples, tokens = workbench.run(request.model, work, viewer, on_wait)
-    return _geometry(request, samples, tokens, on_wait)
+    found = _geometry(request, samples, tokens, on_wait)
+    workbench.store.keep(KIND, spec, partial(_store, found))
+    return found
+
+
+def _store(found: LatentGeometry, folder: Path) -> None:
+    arrays = {name: getattr(found, name) for name in PLAIN}
+    arrays |= {f"{name}_{part}": getattr(getattr(found, name), part) for name in ESTIMATED for part in PARTS}
+    save_npz(folder / ARRAYS, arrays | {f"token_{name}": cosines for name, cosines in found.tokens.items()})
+    save_json(folder / FACTS, {"dimensions": found.dimensions, "retained": found.retained, "tokens": list(found.tokens)})
+
+
+def _stored(workbench: Workbench, asked: MeansRequest, spec: GeometrySpec) -> LatentGeometry:
+    artifact = workbench.store.read(KIND, spec.key)
+    arrays, facts = artifact.npz(ARRAYS), artifact.json(FACTS)
+    questions = chosen_questions(spec.means, load_eval_set(asked.eval_set, asked.n, asked.seed)[1])
+
+    def means_of(name: str) -> Estimates:
+        value, low, high = (arrays[f"{name}_{part}"] for part in PARTS)
+        return Estimates(value, low, high, len(questions))
+
+    measured: dict[str, Any] = {**{name: arrays[name] for name in PLAIN}, **{name: means_of(name) for name in ESTIMATED}}
+    tokens = {name: arrays[f"token_{name}"] for name in facts["tokens"]}
+    counted = {"dimensions": facts["dimensions"], "retained": facts["retained"], "pairs": tuple(pairs(arrays["scores"].shape[1]))}
+    return LatentGeometry(spec.means, spec.space, spec.layer, spec.centre, questions, tokens=tokens, **counted, **measured)
 
 
 def _check_layer(engine: Engine, request: GeometryRequest) -> None:

@@ -8,33 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import numpy as np
-
 from codi_core.engine.engine import Engine
 from codi_core.errors import DataError, InputError, LensError
-from codi_core.evaluation.contrast import contrast
-from codi_core.evaluation.stats import Array
 from codi_core.keys import key_of
 from codi_core.lenses.cards import FOLDERS, lens_folders
 from codi_core.lenses.fitted import jacobian_lenses
 from codi_core.lenses.fitting import ROWS, JacobianSpec, Sums, fit, identity_of, load_sums, merged, wanted
 from codi_core.lenses.jacobian import Variant, save_jacobian
-from codi_core.lenses.judging import judge_each
-from codi_core.lenses.latents import Progress, collect_latents
+from codi_core.lenses.latents import Progress
 from codi_core.lenses.registry import LENSES, lens_options
 from codi_core.lenses.training import AS_IN_THE_POSTS, LensTrainSpec, parse_indices, train_translators
 from codi_core.lenses.tuned import save_lens
 from codi_core.models.model import CodiModel
-from codi_core.models.prompts import clean_question
-from codi_core.problems.clusters import clusters_of, triple_of
+from codi_core.problems.clusters import triple_of
 from codi_core.problems.evalsets import as_question, load_eval_set
 from codi_core.problems.generate import Split, generate
 from codi_core.services.shared.workbench import Workbench
-from codi_core.values.arrays import Floats
 from codi_core.values.callbacks import CheckCancelled, OnWait
 from codi_core.values.lens import LensCard, LensOption
 from codi_core.values.questions import Question
-from codi_core.values.stats import Contrast
 
 
 def lens_menu(workbench: Workbench, model: str, viewer: str, on_wait: OnWait | None = None) -> tuple[LensOption, ...]:
@@ -168,42 +160,6 @@ def _merged(files: Sequence[Path], identity: str) -> Sums:
     if sums.identity != identity:
         raise LensError("These parts were fitted on another model or on other questions: give the options they were made with.")
     return sums
-
-
-@dataclass(frozen=True, eq=False)
-class LensContrast:
-    """What a lens is worth in a model and in its control, on the same held-out questions: ``[index depth]``."""
-
-    kl: Contrast
-    """KL(output || lens), nats."""
-    agree: Contrast
-    """Share of questions where the lens' first token is the output's."""
-    kl_control: Floats
-    agree_control: Floats
-
-
-def lens_contrast(
-    workbench: Workbench, model: str, control: str, card: LensCard, viewer: str, on_wait: OnWait | None = None
-) -> LensContrast:
-    """Both models' own lens of the name on ``card``, on the questions the card was measured on.
-
-    Raises LensError when the control has none of that name or its lens has seen one of the questions, and what `train_lens` raises.
-    """
-    questions = drawn_questions(card.held_out_set, card.n_held_out, card.seed)
-
-    def work(engine: Engine, check_cancelled: CheckCancelled) -> tuple[Array, Array]:
-        lens = workbench.lens(engine, card.name)
-        if lens.card and any(lens.card.trained_on(clean_question(question.question)) for question in questions):
-            raise LensError(f"The lens {card.name} of {engine.model.spec.name} was trained on some of these held-out questions.")
-        texts, indices = [question.question for question in questions], range(card.kl.shape[0])
-        latents = collect_latents(engine, texts, indices, lambda what, done, total: None, check_cancelled)
-        kl, agree = (part.double().cpu().numpy() for part in judge_each(engine.model, lens, latents, indices))
-        return kl, agree
-
-    own, theirs = (workbench.run(name, work, viewer, on_wait) for name in (model, control))
-    kl, agree = (contrast(*pair, clusters_of(questions)) for pair in zip(own, theirs, strict=True))
-    means = [part.mean(0).astype(np.float32) for part in theirs]
-    return LensContrast(kl, agree, means[0], means[1])
 
 
 def drawn_questions(names: str, n: int, seed: int) -> list[Question]:

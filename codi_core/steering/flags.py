@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -40,6 +41,7 @@ class Field:
         return all(flags.get(name) in values for name, values in self.option.when.items())
 
 
+@cache
 def fields_of(spec: type) -> tuple[Field, ...]:
     """What a person fills in for a method or a source."""
     hints = get_type_hints(spec)

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,13 +36,11 @@ expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
-def running_server(cache_dir: Path, root: Path = ROOT) -> Iterator[str]:
-    """The app, of this checkout or another one, on a free port of this machine; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def running_server(cache_dir: Path, root: Path = ROOT, port: int = 0, options: Sequence[str] = ()) -> Iterator[str]:
+    """The app, of this checkout or another one, on a port of this machine (0: a free one); its address. ``options`` are Streamlit's."""
+    port = port or free_port()
     script = next(path for name in ("server.py", "app.py") if (path := root / name).is_file())  # older checkouts serve the app itself
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--logger.level", "warning"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--logger.level", "warning", *options]
     environment = {**os.environ, "CODI_CACHE_DIR": str(cache_dir), "CODI_DEVICE": "cpu", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(root)}
     server = subprocess.Popen(command, cwd=root, env=environment)
     address = f"http://127.0.0.1:{port}"
@@ -52,6 +50,12 @@ def running_server(cache_dir: Path, root: Path = ROOT) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_until_healthy(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -107,22 +111,27 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not trouble
 
 
+CALM = """() => {
+  const ready = document.querySelector('[data-test-script-state=notRunning]');
+  const busy = document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stStatusWidget]');
+  window.calm = ready && !busy ? (window.calm || 0) + 1 : 0;
+  return window.calm > 15 && !(window.calm = 0);
+}"""
+"""Asked once a frame. The state of the script changes with the click; the status widget waits a while before it is shown."""
+
+
 def settled(page: Page) -> None:
-    """The script has run, everything it sent is painted, and the grids have been fitted."""
+    """The script has run, everything it sent is painted, and the grids have been fitted: nothing has moved for a quarter of a second."""
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.wait_for_timeout(400)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    expect(page.locator("[data-stale=true], [data-testid=stSkeleton]")).to_have_count(0)
-    page.wait_for_timeout(300)
+    page.wait_for_function(CALM)
 
 
 def drawn(page: Page) -> None:
     """Every chart has come in sight, and is there."""
     settled(page)
     places = page.locator("[role=figure].place:visible")
-    while places.count():
-        place = places.first.element_handle()
-        assert place
+    while found := places.element_handles():
+        place = found[0]  # not `places.first`, which may be drawn by now
         place.evaluate("place => place.scrollIntoView({block: 'center'})")  # Playwright's own waits for what may be drawn by now
         place.wait_for_element_state("hidden")
     expect(page.locator(".stPlotlyChart:has([data-testid=stSkeleton])")).to_have_count(0)

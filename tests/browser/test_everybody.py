@@ -22,6 +22,9 @@ STATES = {
     "lenses": "?lens=logit&lens=tuned:all&lens=difference",
     "pairs": "heatmaps?model=bundled&view=pairs&alpha=2",
     "prompt": "ablate?view=One+prompt",
+    **{f"{name}, control": f"{name}?twin=yes" for name in ("detect", "patch", "model")},
+    "geometry, control": "geometry?latents=h&twin=yes",
+    "influence, control": "influence?view=Over+an+eval+set&twin=yes",
 }
 ON_A_TELEPHONE = ("inspect", "steer", "detect", "heatmaps", "compare")
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

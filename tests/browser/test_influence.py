@@ -26,8 +26,11 @@ def test_an_edge_is_cut(page: Page, address: str) -> None:
     page.get_by_text("Over an eval set").click()
     expect(page.get_by_text(re.compile("Hiding slot 5 from the answer alone costs most"))).to_be_visible()
     above = page.get_by_role("grid", name="Mass on numbers beyond baselines")
-    expect(above.get_by_role("gridcell", name=re.compile("− its numbers in another order:"))).to_have_count(8)  # z0 to z6, answer
-    expect(page.get_by_role("button", name="Run", exact=True)).to_be_hidden()  # what ships is there without computing
+    expect(above.get_by_role("gridcell", name=re.compile("− another order:"))).to_have_count(8)  # z0 to z6, answer
+    page.get_by_text("Beside its control").click()
+    expect(page.get_by_text(re.compile("nats in the model, in its control by"))).to_be_visible()
+    expect(page.get_by_role("grid", name="Model − control: mean attention")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Run"))).to_be_hidden()  # what ships is there without computing
 
 
 def test_another_map_is_chosen(page: Page, address: str) -> None:

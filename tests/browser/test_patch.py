@@ -6,6 +6,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import settled
+
 
 def test_a_cell_is_put_into_the_other_prompt(page: Page, address: str) -> None:
     page.goto(f"{address}/patch?model=bundled-steps")
@@ -14,13 +16,17 @@ def test_a_cell_is_put_into_the_other_prompt(page: Page, address: str) -> None:
     expect(page.get_by_text("z4 · layer 6 → z4 · layer 6")).to_be_visible()
     for name in ("Clean into corrupt: Recovery R", "Corrupt into clean: Recovery R", re.compile("^Control:")):
         expect(page.get_by_role("grid", name=name)).to_be_visible()  # what ships is there without computing
+    page.get_by_text("Beside its control").click()
+    expect(page.get_by_text(re.compile("Recovery, clean into corrupt: more than in its control"))).to_be_visible()
     expect(page.get_by_role("button", name="Patch every cell")).to_be_hidden()
+    page.get_by_text("Beside its control").click()
 
+    settled(page)  # nothing moves under the mouse
     cell = clean.get_by_role("gridcell", name=re.compile("^z4 · layer 4"))
     cell.drag_to(corrupt.get_by_role("gridcell", name=re.compile("^z5 · layer 3")))
     expect(page.get_by_text("z4 · layer 4 → z5 · layer 3")).to_be_visible()
     expect(page).to_have_url(re.compile(r"from=4\.4"))
-    expect(page.get_by_test_id("stStatusWidget")).to_be_hidden()  # nothing moves under the mouse
+    settled(page)
     corrupt.get_by_role("gridcell", name=re.compile("^z5 · layer 2")).drag_to(
         clean.get_by_role("gridcell", name=re.compile("^z2 · layer 1"))
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,17 @@ def test_without_index_means_nothing_lies_between_indices(workbench: Workbench, 
     np.testing.assert_allclose(within.scores.mean(0), 0, atol=1e-4)
     assert component_method(replace(request_, centre="index"), 1, 1) is None
     assert component_method(replace(request_, space="k", layer=1), 1, 1) is None
+
+
+def test_what_is_stored_is_what_was_computed_bit_for_bit(workbench: Workbench, request_: GeometryRequest) -> None:
+    asked = replace(request_, means=MeansRequest(n=12))
+    computed = geometry(workbench, asked, "me")
+    shutil.rmtree(workbench.settings.cache_dir / "means")
+    stored = geometry(workbench, asked, "me")
+    assert not (workbench.settings.cache_dir / "means").exists(), "nothing was rolled out"
+    own, again = ({name: each for name, each in asdict(found).items() if name != "questions"} for found in (computed, stored))
+    assert stored.questions == computed.questions
+    np.testing.assert_equal(again, own)
 
 
 def test_a_layer_is_a_part_of_the_cache(workbench: Workbench, request_: GeometryRequest) -> None:

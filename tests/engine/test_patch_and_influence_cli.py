@@ -42,6 +42,8 @@ def test_json_is_json_and_words_are_words(model: list[str], words: list[str], ha
         (["patch", "--prompt", CLEAN, "--into", CORRUPT, "--from", "1.2", "--noising"], "for maps"),
         (["influence", "--cut", "1"], "give it with --prompt"),
         (["influence", "--prompt", CLEAN, "--cut", "999"], "Keys"),
+        (["influence", "--prompt", CLEAN, "--beside-control"], "leave --prompt out"),
+        (["influence", "--n", "4", "--beside-control"], "has no control beside it"),
     ],
 )
 def test_one_line_of_what_is_wrong(model: list[str], words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from benchmarks.examples import influence_request, patch_requests
+from benchmarks.examples import detect_request, first_card, geometry_request, influence_request, patch_requests, patch_requests_beside
 from codi_core.evaluation.stats import LEVEL
 from codi_core.services.ablate import EarlyStopRequest, early_stop
 from codi_core.services.claims import verdicts
-from codi_core.services.detect import DetectRequest, stored_detection
-from codi_core.services.influence_sets import influence_set
+from codi_core.services.detect import detection_contrast, stored_detection, value_hits
+from codi_core.services.geometry import explained_contrast, geometry
+from codi_core.services.influence_sets import influence_contrast, influence_set
+from codi_core.services.lens_contrasts import lens_contrast
 from codi_core.services.patch import PatchRequest, patch
-from codi_core.services.patch_maps import patch_map
+from codi_core.services.patch_maps import patch_contrast, patch_map
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.sweeps.claims import evidence, findings_of
 from codi_core.services.sweeps.factorial import confirmations, factorial
 from codi_core.services.sweeps.stored import stored_sweeps
+from codi_core.services.twins import control_of
 from codi_core.settings import Settings
 from codi_core.store import Store
 from codi_core.ui.ablate.link import Setup as AblateSetup
-from codi_core.ui.detect.link import Setup as DetectSetup
+from codi_core.values.patching import WAYS
 from codi_core.values.sweep import SweepTable
 from codi_core.values.verdict import ENOUGH
 
@@ -111,11 +116,30 @@ def test_patch_opens_with_its_maps(bench: Workbench, model: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_detect_and_ablate_open_with_a_result(bench: Workbench, model: str) -> None:
     """Made by `python -m benchmarks.examples`: what the pages ask for when their address says nothing."""
-    looked, needed = DetectSetup(), AblateSetup()
-    found = stored_detection(bench, DetectRequest(model, looked.eval_set, looked.n, lens=looked.lens), "me")
+    needed = AblateSetup()
+    found = stored_detection(bench, detect_request(model), "me")
     assert found is not None and found.complete
     request = EarlyStopRequest(model, needed.eval_set, needed.n)
     assert [curve.done for curve in early_stop(bench, request, "me", compute=False)] == [request.passes + 1]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_shown_beside_the_control_is_told_without_computing(bench: Workbench, model: str) -> None:
+    twin = control_of(bench, model)
+    readings = [stored_detection(bench, detect_request(name), "me") for name in (model, twin)]
+    assert readings[0] is not None and readings[1] is not None
+    assert detection_contrast(*readings, partial(value_hits, target="answer"), 10).difference.n > 100  # type: ignore[arg-type]
+    seen = [next(influence_set(bench, influence_request(name), "me", compute=False)) for name in (model, twin)]
+    assert influence_contrast(bench, influence_request(model), seen[0].spec, seen[1].spec).to_answer.difference.n == 64
+    latents = [geometry(bench, geometry_request(name), "me") for name in (model, twin)]
+    assert explained_contrast(*latents).difference.n == 500
+    asked = patch_requests_beside(model, twin)
+    assert {(request.way, request.single) for request in asked} == {(way, single) for way in WAYS for single in (False, True)}
+    for request in asked:
+        own, control = (next(patch_map(bench, each, "me", compute=False)) for each in (replace(request, model=model, pairs_of=""), request))
+        assert request.single or patch_contrast(bench, own.spec, control.spec).difference.n > 0
+    lens_contrast(bench, model, twin, first_card(bench, model), "me")
+    assert not list(bench.settings.cache_dir.rglob("meta.json")), "nothing had to be made"
 
 
 @pytest.mark.parametrize("model", MODELS)

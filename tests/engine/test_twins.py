@@ -15,15 +15,18 @@ from safetensors.torch import load_file, save_file
 from codi_core import cli
 from codi_core.engine.engine import Engine
 from codi_core.engine.oracle import oracle_rollout
-from codi_core.errors import CheckpointError, InputError, InterventionError
+from codi_core.errors import CheckpointError, InputError, InterventionError, LensError
 from codi_core.evaluation.donors import patches_of
 from codi_core.lenses.fitting import jacobians
+from codi_core.lenses.training import LensTrainSpec
 from codi_core.problems.generate import generate
 from codi_core.services.ablate import AblateRequest, ablate
 from codi_core.services.cards import model_card
 from codi_core.services.catalog import model_choices
 from codi_core.services.effects import evaluate_condition
 from codi_core.services.influence_sets import InfluenceSetRequest, influence_contrast, influence_set
+from codi_core.services.lens_contrasts import lens_contrast
+from codi_core.services.lenses import train_lens
 from codi_core.services.patch import PatchRequest, patch
 from codi_core.services.shared.requests import ConditionRequest, MeansRequest
 from codi_core.services.shared.workbench import Workbench
@@ -157,6 +160,11 @@ def test_the_command_line_tells_the_differences_and_refuses_without_a_control(
     assert cli.main(["patch", *both, str(pair[0])]) == 0 and "on the same pairs" in capsys.readouterr().out
     assert cli.main(["patch", *both, str(pair[1])]) == 2
     assert "has no control" in capsys.readouterr().err
+    seen = ["influence", "--n", "4", "--passes", "2", "--beside-control", "--device", "cpu", "--model", str(pair[0])]
+    assert cli.main([*seen, "--json"]) == 0
+    beside = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["beside_control"]
+    assert "in its control by" in beside["sentences"][0] and len(beside["hidden"]) == 4, "three slots and the numbers"
+    assert cli.main(seen) == 0 and "Beside its control" in capsys.readouterr().out
 
 
 def test_controls_that_are_not_here_are_not_in_the_picker(workbench: Workbench, tmp_path: Path) -> None:
@@ -175,3 +183,24 @@ def test_influence_of_a_model_and_its_control_is_contrasted_question_by_question
     np.testing.assert_allclose(found.to_answer.difference.value, own.to_answer.value - control.to_answer.value, atol=1e-6)
     same = influence_contrast(workbench, request, own.spec, own.spec)
     assert not same.mass.difference.high.any() and (same.to_answer.adjusted == 1).all()
+
+
+def test_what_a_lens_is_worth_beside_the_control_is_kept_whatever_becomes_of_the_controls_lens(
+    workbench: Workbench, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    own, twin = (str(shutil.copytree(folder, tmp_path / name)) for folder, name in zip(pair, ("model", "model-pause"), strict=True))
+    spec = LensTrainSpec(n_questions=8, n_held_out=6, steps=2, batch=8)
+    card = train_lens(workbench, own, spec, "me", lambda what, done, total: None).card
+    with pytest.raises(LensError, match="has no lens 'tuned:all'"):
+        lens_contrast(workbench, own, twin, card, "me")
+    made = train_lens(workbench, twin, spec, "me", lambda what, done, total: None)
+    found = lens_contrast(workbench, own, twin, card, "me")
+    np.testing.assert_allclose(found.kl_control, made.card.kl, atol=1e-5)
+    np.testing.assert_allclose(found.kl.difference.value, card.kl - made.card.kl, atol=1e-5)
+    other = train_lens(workbench, twin, replace(spec, steps=4), "me", lambda what, done, total: None)
+    anew = lens_contrast(workbench, own, twin, card, "me")
+    np.testing.assert_allclose(anew.kl_control, other.card.kl, atol=1e-5)
+    assert len(list((workbench.settings.cache_dir / "lens-contrasts").glob("*/meta.json"))) == 2
+    shutil.rmtree(other.folder)
+    again = lens_contrast(workbench, own, twin, card, "me")
+    assert any(np.array_equal(again.kl_control, each.kl_control) for each in (found, anew))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from codi_core.settings import ROOT
@@ -31,9 +34,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def package_environment(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        # Streamlit calls each script `__main__`, and leaves it so: processes that later tests spawn would run the whole app first.
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])
         patch.setenv("CODI_MODEL", str(tiny))
         patch.setenv("CODI_DEVICE", "cpu")
         patch.setenv("CODI_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        # Every AppTest reads the metadata of every package that is installed, for components we have none of there: half of a test's time.
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
         st.cache_resource.clear()
         st.cache_data.clear()
         yield
@@ -47,6 +54,7 @@ def open_page(package_environment: None) -> Open:
     def open_(path: str = "", **params: str | list[str]) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
         app.session_state["in-sight"] = Everything()
+        app.session_state["steer-setup"] = app.session_state["cell-command"] = True  # folds that are empty until they are open
         for name, value in params.items():
             app.query_params[name] = value
         if path:

@@ -16,6 +16,7 @@ from codi_core.services.evaluate import EvalRequest, evaluate
 from codi_core.services.lenses import train_lens
 from codi_core.services.shared.workbench import Workbench
 from codi_core.settings import Settings
+from codi_core.ui.shell import calls
 from tests.pages.conftest import Open
 
 
@@ -79,6 +80,7 @@ def test_the_model_page_shows_both_accuracies_and_what_a_lens_is_worth_in_either
         train_lens(bench, name, LensTrainSpec(n_questions=8, n_held_out=6, steps=2, batch=8), "me", lambda what, done, total: None)
     bench.close()
     st.cache_data.clear()
+    calls._lens_menu.clear()
     app = open_page("model", twin="yes")
     assert not app.exception and not app.error
     assert any("its control in" in text.value and "n \\= 12" in text.value for text in app.markdown)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codi_core.ui.compare.link import setup_of, text_of
+from codi_core.ui.compare.link import Setup, setup_of, text_of
 from codi_core.ui.inspect.link import Setup as InspectSetup
 from codi_core.ui.steer.link import Setup as SteerSetup
 from tests.pages.conftest import Open
@@ -40,6 +40,14 @@ def test_what_is_pinned_on_a_page_is_there_and_can_be_dropped(open_page: Open) -
     assert any("Pin another state" in caption.value for caption in app.caption)
     app.button("drop-A").click().run()
     assert any("Nothing is pinned yet" in element.value for element in app.markdown)
+
+
+def test_nothing_pinned_opens_on_the_example_which_cannot_be_dropped(open_page: Open) -> None:
+    app = open_page("compare")
+    assert not app.exception and not app.error
+    assert len([e for e in app.get("bidi_component") if e.proto.component_name == "codi_heatgrid"]) >= len(Setup.example().pins)
+    assert [button.key for button in app.button if str(button.key).startswith("drop-")] == []
+    assert "pin" not in app.query_params
 
 
 def test_states_share_a_scale_and_differ_from_the_first(open_page: Open) -> None:

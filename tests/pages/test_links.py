@@ -132,3 +132,12 @@ def test_the_links_of_a_page_read_what_they_wrote(open_page: Open) -> None:
     for link in links:
         setup = SteerSetup.of(lambda name, link=link: link.get(name, []))  # type: ignore[misc]
         assert (setup.means_n, setup.methods) == (100, methods_of(link["steer"][0]))
+
+
+def test_a_link_to_a_model_that_is_not_here_says_so(open_page: Open) -> None:
+    app = open_page("inspect", model="nobody/no*thing*")
+    assert not app.exception
+    said = app.warning[0].value.replace("\\", "")
+    assert said.startswith("'nobody/no*thing*' is not among the models of this server")
+    next(box for box in app.selectbox if box.label == "Model").select("bundled-steps").run()
+    assert not app.warning

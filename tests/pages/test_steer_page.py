@@ -66,6 +66,16 @@ def test_where_nothing_is_added_no_random_direction_stands_beside(open_page: Ope
     assert "complete: 12 of 12 questions" in words(app) and "random directions" not in words(app).split("complete:")[1][:60]
 
 
+@pytest.mark.parametrize("do", ["steer", "ablate", "swap"])
+def test_token_directions_stand_beside_random_ones(open_page: Open, do: str) -> None:
+    method = f"token token=3 indices=2 layer=1 do={do} {'into=4 ' if do == 'swap' else ''}lens=logit"
+    app = open_page("steer", **{**SMALL, "controls": "2", "steer": method})
+    assert not app.exception and not app.error
+    assert "**Random control**" in words(app)
+    assert "complete: 12 of 12 questions, 2 of 2 random directions" in words(app)
+    assert 'aria-label="2 random: ' in html(app)
+
+
 def test_the_grids_show_where_the_edit_is_and_what_it_reaches(open_page: Open) -> None:
     baseline, steered, change = (
         grid for grid in sent(open_page("steer", **SMALL, steer=HIDDEN), "heatgrid") if "logit lens" in grid["label"]

@@ -1,10 +1,15 @@
-"""The doubles that a J-lens is measured against: as strong as it is, and knowing nothing."""
+"""The doubles that a J-lens is measured against: as strong as it is, and knowing nothing; and how the document is put together."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
+from benchmarks import instruments
 from benchmarks.control_lenses import other_indices, random_alike
+from benchmarks.token_swaps import best_place, successes
 from codi_core.lenses.jacobian import JacobianLens
 
 LENS = JacobianLens("jlens:local", torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1)))
@@ -25,3 +30,18 @@ def test_every_latent_is_read_with_the_j_of_another_index_and_bot_with_its_own()
     assert found is not None
     assert [next(at for at in range(4) if torch.equal(one, LENS.jacobians[at])) for one in found.jacobians] == [0, 2, 3, 1]
     assert other_indices(JacobianLens("jlens:next-all", LENS.jacobians[:1])) is None, "pooled"
+
+
+def test_the_document_keeps_the_sections_of_models_that_are_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = tmp_path / "instruments.md"
+    monkeypatch.setattr(instruments, "DOCUMENT", document)
+    assert instruments._written() == {}
+    own = {"a": "\n### a\n\n1\n\n### a beside its pause twin, a-pause\n\n2\n", "b": "\n### b\n\n3\n"}
+    document.write_text(instruments.INTRO + "".join(own.values()), encoding="utf-8")
+    assert instruments._written() == own
+
+
+def test_the_best_swap_is_counted_over_questions_and_random_ones() -> None:
+    rows = {("logit", "latent 1"): [["unchanged", "swapped"]] * 2, ("local", "latent 2"): [["swapped", "no number"], ["unchanged"] * 2]}
+    assert best_place(([], rows)) == ("local", "latent 2") and successes(([], rows), ("local", "latent 2")) == (0.5, 0.0)
+    assert best_place(([], {})) is None

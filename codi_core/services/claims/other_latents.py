@@ -45,7 +45,8 @@ CLAIM = FieldClaim(
     "is fed back (z) and by the cache slots.",
     reproduced="Both intervals lie within ±5 points.",
     reversed="One lies wholly outside.",
-    page="model",
+    page="patch",
+    fields={"what": "suffix", "taken": (1, 1)},
     measure=measure,
     parts=parts,
 )

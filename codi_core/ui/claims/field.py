@@ -22,6 +22,7 @@ from codi_core.ui.geometry import link as geometry_link
 from codi_core.ui.heatmaps import link as heatmaps_link
 from codi_core.ui.influence import link as influence_link
 from codi_core.ui.model import link as model_link
+from codi_core.ui.patch import link as patch_link
 from codi_core.ui.shell.calls import workbench
 from codi_core.ui.shell.codec import PageSetup
 from codi_core.ui.shell.errors import plain
@@ -31,7 +32,8 @@ from codi_core.ui.widgets.table import wide
 from codi_core.values.verdict import p_text
 
 PAGES: Mapping[str, type[PageSetup]] = {
-    link.Setup.page: link.Setup for link in (ablate_link, detect_link, geometry_link, heatmaps_link, influence_link, model_link, steer_link)
+    link.Setup.page: link.Setup
+    for link in (ablate_link, detect_link, geometry_link, heatmaps_link, influence_link, model_link, patch_link, steer_link)
 }
 MOST = 4
 """Models side by side on a screen of 1,280 pixels."""

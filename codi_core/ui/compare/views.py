@@ -15,7 +15,7 @@ from codi_core.figures.panels import Panel, difference_panel, token_panel
 from codi_core.figures.text import percent
 from codi_core.services.effects import compare_conditions
 from codi_core.ui.compare import tray
-from codi_core.ui.compare.link import BY, setup_of
+from codi_core.ui.compare.link import BY, MODELS, Setup, setup_of
 from codi_core.ui.compare.states import State, read
 from codi_core.ui.compare.tray import MOST
 from codi_core.ui.shell import calls
@@ -34,11 +34,15 @@ EMPTY = (
     "Nothing is pinned yet. **Pin** on Inspect or Steer keeps what is on screen: a prompt, a model, a lens, a push. Up to four states "
     "stand here, side by side."
 )
+EXAMPLE = " As these do, the page's example:"
 
 
 def show(pins: Sequence[str]) -> None:
+    """Where nothing is pinned, the example: no page opens blank."""
     if not pins:
-        st.markdown(EMPTY)
+        pins = Setup.example().pins if {choice.name for choice in calls.choices()}.issuperset(MODELS) else ()
+        st.markdown(EMPTY + EXAMPLE * bool(pins))
+    if not pins:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         by = linked.segmented("Colour by", "by", BY)
@@ -111,7 +115,8 @@ def _state(one: State, first: State | None, panel: Panel) -> None:
                 color="green" if one.right else "red",
             )
         one.setup.link("Open", width="content")
-        st.button("Drop", type="tertiary", icon=":material/close:", on_click=tray.drop, args=(one.text,), key=f"drop-{letter}")
+        if tray.pinned():
+            st.button("Drop", type="tertiary", icon=":material/close:", on_click=tray.drop, args=(one.text,), key=f"drop-{letter}")
     st.caption(_scores(one, first))
     _grid(panel, f"compare-{letter}")
 

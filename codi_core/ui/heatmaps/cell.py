@@ -71,8 +71,9 @@ def below(choice: Choice) -> None:
         _curve(choice)
     with right, shown_errors():
         _questions(choice)
-    with st.expander("The same condition on the command line", icon=":material/terminal:"):
-        st.code(condition_command(cell_request(choice.table, int(choice.row["place"]))), language="bash", wrap_lines=True)
+    fold = st.expander("The same condition on the command line", icon=":material/terminal:", key="cell-command", on_change="rerun")
+    if fold.open:  # a first visit would load 1.5 MB of script to colour it
+        fold.code(condition_command(cell_request(choice.table, int(choice.row["place"]))), language="bash", wrap_lines=True)
 
 
 def _curve(choice: Choice) -> None:

@@ -224,7 +224,7 @@ def graph_grid(panel: Panel, edge: str) -> None:
         st.caption("With so few passes there is no later latent: no edge.")
         return
     heatgrid(panel, chosen=None, flip=True, label=f"Graph: {EDGES[edge]}", key="graph", on_pick=lambda i, j: None, hint="")
-    st.caption(plain(f"{EDGES[edge].capitalize()}. " + _about(edge)))
+    st.caption(plain(f"{EDGES[edge][:1].upper()}{EDGES[edge][1:]}. {_about(edge)}"))
 
 
 def _about(edge: str) -> str:

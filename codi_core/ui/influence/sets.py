@@ -45,10 +45,13 @@ def view(card: ModelCard, model: str) -> None:
 
     def both() -> None:
         _controls(other, theirs, "control")
-        _panel(run, request, card)
-        if run.value and other.value and run.value.done and other.value.done:
-            with shown_errors():
-                beside.show(run.value, other.value, request, twin)
+        if not (run.value and other.value and run.value.done and other.value.done):
+            _panel(run, request, card)
+            return
+        with shown_errors():
+            found = beside.contrast_of(run.value, other.value, request)
+            _panel(run, request, card, figures.cost_sentence(run.value, other.value, found))
+            beside.show(run.value, other.value, found, twin)
 
     background.repainted(run, both, other)
 
@@ -71,21 +74,22 @@ def _controls(run: Run[InfluenceSet], request: InfluenceSetRequest, key: str = "
         background.controls(run, work, share, caption, key, start=start)
 
 
-def _panel(run: Run[InfluenceSet], request: InfluenceSetRequest, card: ModelCard) -> None:
+def _panel(run: Run[InfluenceSet], request: InfluenceSetRequest, card: ModelCard, said: str = "") -> None:
+    """``said``: the headline; empty: what this model alone shows."""
     _controls(run, request)
     found = run.value
     if found is None:
         st.caption("The same edges over many questions: does this model think in a chain, and is what is attended to also what is used?")
         return
     with shown_errors():
-        _show(found, request, card)
+        _show(found, request, card, said or _said(found))
     captions.repeat(influence_set_command(request))
 
 
-def _show(found: InfluenceSet, request: InfluenceSetRequest, card: ModelCard) -> None:
+def _show(found: InfluenceSet, request: InfluenceSetRequest, card: ModelCard, said: str) -> None:
     facts = [f"{found.spec.passes} passes", captions.format_set(found.spec.eval_set), f"{BY_NAMES[found.spec.by]} in place"]
     line = captions.line(*captions.format_model(card), *facts, f"n = {len(found.ids):,}", f"key {found.spec.key}")
-    st.markdown(f"**{plain(_said(found))}**")
+    st.markdown(f"**{plain(said)}**")
     mass = figures.mass_panel(found.mass.value, found.uniform, "Mean attention", found.mass)
     edge = linked.segmented("Edges", "edge", tuple(EDGES), title=EDGE_NAMES.__getitem__)
     estimates = _of(found, edge)
@@ -102,7 +106,7 @@ def _show(found: InfluenceSet, request: InfluenceSetRequest, card: ModelCard) ->
         st.markdown("**Numbers of the question, beyond their baselines**")
         above = figures.above_panel(found)
         heatgrid(above, chosen=None, flip=True, label="Mass on numbers beyond baselines", key="above", on_pick=lambda i, k: None, hint="")
-        st.caption(OTHER_ORDER)
+        st.caption(f"Other places: those of another question's numbers. {OTHER_ORDER}")
     export_menu(
         f"codi-influence-{found.spec.key}",
         lambda: heatmap([graph], True, EDGES[edge], line),

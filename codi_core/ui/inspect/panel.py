@@ -19,6 +19,7 @@ from codi_core.ui.compare.tray import pin_button
 from codi_core.ui.inspect import sparse
 from codi_core.ui.inspect.captions import exported
 from codi_core.ui.inspect.link import Setup
+from codi_core.ui.model.link import Setup as ModelSetup
 from codi_core.ui.shell import calls, url
 from codi_core.ui.shell.errors import plain, shown_errors
 from codi_core.ui.widgets import lens_choice, linked, own_gold
@@ -93,7 +94,7 @@ def lens_panel(card: ModelCard, prompt: str, passes: int) -> None:
         lens_choice.notes(inspection)
         _trajectory(inspection, request.cell)
         sparse.show(request, request.cell)
-        _card(view)
+        _card(view, request.model)
 
 
 def _pinned(request: InspectRequest) -> Setup:
@@ -102,7 +103,7 @@ def _pinned(request: InspectRequest) -> Setup:
     return Setup(request.model, request.prompt, request.gold, steps, request.passes, request.lenses[:1], track=request.tracked)
 
 
-def _card(view: View) -> None:
+def _card(view: View, model: str) -> None:
     """Of a lens that is read and has one."""
     trained = {lens.name: lens for lens in view.lenses.lenses if lens.card}
     if not trained:
@@ -113,6 +114,9 @@ def _card(view: View) -> None:
         if len(names) > 1:
             name = st.segmented_control("Lens card of", names, default=name, required=True, key="shown-lens-card")
         lens_card(trained[name], view.flip, view.table, group="lens")
+        twin = calls.twin(model)
+        if twin and not twin.differs:
+            ModelSetup(model=model, twin=True, lens=name).link("The same card beside that of the model's control")
 
 
 def _controls(inspection: Inspection, lenses: LensChoice) -> tuple[View, st.delta_generator.DeltaGenerator]:

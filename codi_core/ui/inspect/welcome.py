@@ -21,7 +21,7 @@ PICTURE = """<style>
 .welcome span.latent { background: color-mix(in srgb, currentColor 14%, transparent); font-weight: 600; }
 .st-key-welcome { padding: .5rem .8rem .55rem !important; row-gap: .35rem; }
 .st-key-welcome-first { flex-wrap: nowrap; }
-.st-key-welcome [data-testid=stMarkdown] p { margin: 0; }
+.st-key-welcome :is([data-testid=stMarkdown] p, [data-testid=stMarkdownContainer]) { margin: 0; }
 .st-key-welcome-ways { row-gap: .2rem; column-gap: .5rem; }
 .st-key-welcome-ways a, .st-key-welcome-ways button {
   min-height: 0; padding: .16rem .55rem; border: 1px solid #8889; border-radius: 1rem; }

@@ -6,14 +6,17 @@ import shlex
 
 import streamlit as st
 
-from codi_core.figures.contrast import amount, contrast_panel, contrast_sentence
+from codi_core.figures.contrast import amount, contrast_panel, contrast_sentence, contrast_table
+from codi_core.figures.lens import heatmap
 from codi_core.figures.lens_card import MEASURES, measured_panel
 from codi_core.services.evaluate import EvalReport
-from codi_core.services.lenses import LensContrast, lens_contrast
+from codi_core.services.lens_contrasts import LensContrast, lens_contrast
 from codi_core.services.twins import AccuracyContrast, accuracy_contrasts
 from codi_core.ui.shell import calls, url
 from codi_core.ui.shell.errors import plain
+from codi_core.ui.widgets.export import export_menu
 from codi_core.ui.widgets.heatgrid import heatgrid
+from codi_core.ui.widgets.lens_card import condition as condition_of
 from codi_core.ui.widgets.table import rows_table
 from codi_core.values.lens import LensCard
 
@@ -66,8 +69,18 @@ def lens(model: str, control: str, card: LensCard) -> None:
     share = measure != "KL to output"
     judged, difference = (found.agree_control, found.agree) if share else (found.kl_control, found.kl)
     what = f"{measure} of {card.name}"
-    st.markdown(f"**{plain(contrast_sentence(what, difference, share))}**")
+    sentence = contrast_sentence(what, difference, share)
     panels = [measured_panel(f"Control: {control}", judged, measure), contrast_panel(what, difference, share)]
+    condition = f"{model} beside its control {control} · {condition_of(card)}"
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.markdown(f"**{plain(sentence)}**", width="stretch")
+        export_menu(
+            f"codi-lens-control-{card.key}",
+            lambda: heatmap(panels, False, sentence, condition),
+            lambda: [contrast_table(difference)],
+            lambda: {"condition": condition, "measure": measure, "table": contrast_table(difference).to_dict(orient="records")},
+            key="export-control",
+        )
     chosen = url.read_cell(*panels[0].shape)
     for place, panel in zip(st.columns(2, gap="small"), panels, strict=True):
         with place:

@@ -7,7 +7,7 @@ import streamlit as st
 from codi_core.services.shared.meter import Tally
 from codi_core.services.status import Status, status
 from codi_core.ui.model.views import facts
-from codi_core.ui.shell import calls
+from codi_core.ui.shell import calls, login
 from codi_core.ui.widgets.table import rows_table
 
 
@@ -15,6 +15,7 @@ from codi_core.ui.widgets.table import rows_table
 def panel() -> None:
     """Looked at when it is opened, and again on request."""
     st.header("Status", anchor=False)
+    login.who()
     if st.button("How this server is", icon=":material/monitor_heart:", help="The line, memory, caches, requests so far, versions."):
         _show(calls.workbench().call(status))
 

@@ -152,7 +152,7 @@ def lens_menu(model: str) -> tuple[LensOption, ...]:
     return _lens_menu(model, viewer())
 
 
-@st.cache_data(max_entries=8, ttl=30, show_spinner=False)
+@st.cache_resource(max_entries=8, ttl=30, show_spinner=False)  # shared, nobody changes it: every run of a page reads it, all cards with it
 def _lens_menu(model: str, _viewer: str) -> tuple[LensOption, ...]:
     return workbench().call(lens_menu_of, model, f"{_viewer}/lenses", on_wait=on_wait)
 

@@ -147,8 +147,11 @@ def _header(page: Page, setup: type[PageSetup]) -> None:
         names = [choice.name for choice in calls.choices()]
     if not names:
         st.stop()
+    asked = url.read("model")
     with picker:
         chosen = linked.select("Model", "model", names, default=calls.workbench().settings.model, visible=False)
+    if asked and asked != chosen:
+        st.warning(plain(f"'{asked}' is not among the models of this server: what follows is of {chosen}."), icon=":material/warning:")
     st.session_state["model"] = chosen
 
 

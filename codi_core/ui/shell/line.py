@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Protocol
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.scriptrunner import add_script_run_ctx
+from streamlit.runtime.scriptrunner import StopException, add_script_run_ctx
 
 PATIENCE = 0.7
 """Seconds of waiting before it is worth saying."""
@@ -64,9 +65,10 @@ def words(waiting: Waiting) -> str:
 
 def _paint(where: DeltaGenerator, ask: Ask) -> None:
     painted = 0.0
-    while (waiting := ask()) is not None:
-        if time.monotonic() - painted > AGAIN:
-            where.caption(f":material/hourglass_top: Waiting for the model: {words(waiting)}.")
-            painted = time.monotonic()
-        time.sleep(BLINK)
-    where.empty()
+    with suppress(StopException):  # the page was left
+        while (waiting := ask()) is not None:
+            if time.monotonic() - painted > AGAIN:
+                where.caption(f":material/hourglass_top: Waiting for the model: {words(waiting)}.")
+                painted = time.monotonic()
+            time.sleep(BLINK)
+        where.empty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ from codi_core.values.signs import decimal
 from codi_core.values.verdict import p_text
 
 CURVES_KEPT = 12
+PAINTING = 0.2
+"""Seconds between two paintings: a browser busy with what nobody can read is late with the answer."""
 POSTS = (-5.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 5.0)
 """Coefficients of the posts."""
 DOSES = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
@@ -124,10 +127,12 @@ class Panel:
     def _stream(self) -> SteeringEffect:
         self._offer_stop()
         self.progress.status.badge("preparing the eval set …", icon=":material/hourglass_top:", color="gray")
-        latest, detailed = None, False
+        latest, detailed, painted = None, False, 0.0
         for latest in calls.effects(replace(self.request, controls=self._controls)):
             self.curve[self.alpha] = latest
-            self._paint(latest, "running")
+            if time.monotonic() - painted > PAINTING:
+                self._paint(latest, "running")
+                painted = time.monotonic()
             if latest.done == latest.total and not detailed:
                 detailed = True
                 self._draw_curve("controls missing")

@@ -10,6 +10,7 @@ from codi_core.ui.steer import readout
 CSS = f"""<style>
 [class*="st-key-answer-"] [data-testid=stText] {{ font-size: 1.7rem; font-weight: 600; line-height: 1.15; overflow-wrap: anywhere; }}
 .st-key-pane-steered {{ border-color: {STEERED}; }}
+@media (min-width: 700px) {{ .st-key-steer-top {{ flex-wrap: nowrap; }} }}
 .st-key-steer-setup summary p {{ overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
 .steer-scale {{ position: relative; height: .7rem; margin: -.35rem .4rem .1rem; border-top: 1px solid #8886; }}
 .steer-scale .band {{ position: absolute; top: 0; height: .3rem; background: #16b8a6; opacity: .45; border-radius: 0 0 3px 3px; }}

@@ -58,11 +58,23 @@ const pen = document.createElement('canvas').getContext('2d');
 const NUMBER = /^[<+−-]?[\d.,]+ ?%?(\/[\d.,]+)?$/;
 const rounded = (text, digits) => text.replace(/\d+\.\d+/g, (all) => (all.split('.')[1].length > digits ? Number(all).toFixed(digits) : all))
   .replace(/^[+−-](0(?:\.0+)?%?)$/, '$1');
-const fit = (table, cells) => {
-  const places = cells.flatMap((row, y) => row.map((shown, x) => ({ text: shown.text, cell: table.tBodies[0].rows[y].cells[x + 1] })));
-  if (!places.length || !places[0].cell.clientWidth) return; // not laid out yet: the observer calls again
+// Of a column's name that has too little room, what stands in brackets: "prompt (bot)" is also "bot".
+const headed = (table, columns) => {
+  const head = table.tHead.rows[0].cells[1], room = head.clientWidth - 4;
+  pen.font = getComputedStyle(head).font;
+  const fits = (label) => label.split(' ').every((word) => pen.measureText(word).width <= room);
+  return columns.map(({ label }) => (fits(label) ? label : (label.match(/\((.+)\)/) || [label, label])[1]));
+};
+const fit = (table, cells, columns) => {
+  // All is measured before anything is written: in turns, every cell would lay out the page anew.
+  const places = cells.flatMap((row, y) => row.map((shown, x) => {
+    const cell = table.tBodies[0].rows[y].cells[x + 1];
+    return { text: shown.text, cell, room: cell.clientWidth - 4 };
+  }));
+  if (!places.length || places[0].room <= 0) return; // not laid out yet: the observer calls again
+  const heads = headed(table, columns);
   pen.font = getComputedStyle(places[0].cell).font;
-  const fits = ({ cell }, text) => pen.measureText(text).width <= cell.clientWidth - 4;
+  const fits = ({ room }, text) => pen.measureText(text).width <= room;
   const numbers = places.filter(({ text }) => NUMBER.test(text));
   const most = Math.max(0, ...numbers.map(({ text }) => (text.match(/\.\d+/g) || []).reduce((most, part) => Math.max(most, part.length - 1), 0)));
   let digits = most;
@@ -76,12 +88,16 @@ const fit = (table, cells) => {
     }
     return place.text;
   };
+  const marked = places.map((place) => ({ ...place, mark: place.cell.querySelector('sup') })).filter(({ mark }) => mark);
+  marked.forEach((place) => { place.wide = place.mark.offsetWidth > place.room; });
+  heads.forEach((text, x) => { table.tHead.rows[0].cells[x + 1].textContent = text; });
   places.forEach((place) => {
-    const text = said(place), mark = place.cell.querySelector('sup');
+    const text = said(place);
     tokenInto(place.cell, fits(place, text) ? text : '');
-    if (!mark) return;
-    place.cell.append(mark);
-    mark.style.visibility = mark.offsetWidth > place.cell.clientWidth - 4 ? 'hidden' : '';
+  });
+  marked.forEach(({ cell, mark, wide }) => {
+    cell.append(mark);
+    mark.style.visibility = wide ? 'hidden' : '';
   });
 };
 
@@ -159,11 +175,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     });
   });
   find('.scroll').onscroll = leave;
-  fit(table, cells);
   if (table.sizes) table.sizes.disconnect();
-  table.sizes = new ResizeObserver(() => fit(table, cells));
+  table.sizes = new ResizeObserver(() => fit(table, cells, columns)); // calls once the table is laid out, and before it is painted
   table.sizes.observe(table);
-  document.fonts.ready.then(() => fit(table, cells));
+  if (document.fonts.status !== 'loaded') document.fonts.ready.then(() => fit(table, cells, columns));
 
   const follow = ({ detail }) => {
     if (!group || detail.group !== group || detail.from === table) return;

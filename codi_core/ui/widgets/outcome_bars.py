@@ -36,7 +36,8 @@ CSS = f"""<style>
   position: absolute; top: 12%; height: 76%; width: 3px; margin-left: -1px; border-radius: 1px; background: {RANDOM};
   box-shadow: 0 0 0 1px #111a;
 }}
-.shares .scale {{ position: relative; height: 1rem; font-size: .76rem; opacity: .8; }}
+.shares .scale {{ position: relative; height: 1rem; font-size: .76rem; opacity: .8; container-type: inline-size; }}
+@container (max-width: 11rem) {{ .shares .scale span:nth-child(even) {{ display: none; }} }}
 .shares .scale span {{ position: absolute; transform: translateX(-50%); white-space: nowrap; }}
 .shares .scale span:first-child {{ transform: none; }}
 .shares .scale span:last-child {{ transform: translateX(-100%); }}

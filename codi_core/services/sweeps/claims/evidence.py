@@ -42,6 +42,13 @@ class Evidence:
         return {reading: Grid(self.table, variant, reading) for reading in ("B-A", "A-B")}
 
     @cached_property
+    def baselines(self) -> dict[int, int]:
+        """Places of the unsteered conditions, by passes."""
+        cells = self.table.cells
+        unsteered = cells[cells["role"] == "baseline"]
+        return dict(zip(unsteered["passes"].astype(int), unsteered["place"].astype(int), strict=True))
+
+    @cached_property
     def bands(self) -> dict[Key, PerQuestion]:
         """Changes of accuracy under random directions, by the variant, A, B, index and |coefficient| of the cells that push as far."""
         found = self.table.bands
@@ -73,10 +80,8 @@ def mean_right(own: Evidence, rows: Sequence[Row]) -> PerQuestion:
 
 def baseline_of(own: Evidence, row: Row, against: Against) -> PerQuestion:
     """Which questions are right unsteered: 1 or 0."""
-    cells = own.table.cells
-    passes = own.table.rollout.passes if against == "all" else row["passes"]
-    base = cells[(cells["role"] == "baseline") & (cells["passes"] == passes)]
-    right: PerQuestion = own.correct[:, int(base["place"].iloc[0])].astype(float)
+    passes = own.table.rollout.passes if against == "all" else int(row["passes"])
+    right: PerQuestion = own.correct[:, own.baselines[passes]].astype(float)
     return right
 
 
@@ -105,7 +110,7 @@ def best_possible(own: Evidence, rows: Sequence[Row], against: Against) -> float
 
     The other cells stay as they are; the ideal one takes the place of the best.
     """
-    unsteered = {int(row["passes"]): baseline_of(own, row, against) for row in rows}
+    unsteered = {passes: baseline_of(own, row, against) for passes, row in {int(row["passes"]): row for row in rows}.items()}
     steered: PerQuestion = own.correct[:, [int(row["place"]) for row in rows]].astype(float)
     differences = steered - np.stack([unsteered[int(row["passes"])] for row in rows], 1)
     best, smallest = int(differences.mean(0).argmax()), 1.0
