@@ -63,7 +63,7 @@ LAYERS = (
     ("streamlit", "Streamlit"),
 )
 """Part of a file's name and of a function's → what it is, the first that fits; for its innermost frame that any fits."""
-IDLE = ("threading.py", "queue.py", "selectors.py", "socket.py", "connection.py", "profile.py")
+IDLE = ("threading.py", "queue.py", "selectors.py", "socket.py", "connection.py", "profile.py", "local_script_runner.py")
 """Files in whose functions threads wait."""
 
 
