@@ -11,6 +11,7 @@ The model of the settings is opened before the address answers, not by the first
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import logging
 import os
@@ -40,6 +41,8 @@ INDEX = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(en
 
 WAITS = 30.0
 """Seconds that the address waits for the model; the bundled ones take a few."""
+TIDIES = 10.0
+"""Seconds between two searches for garbage, which sessions that ended become, with three open files each."""
 
 
 def index(request: Request) -> Response:
@@ -68,7 +71,15 @@ async def opening(_: App) -> AsyncIterator[None]:
     thread = Thread(target=open_first, name="open-first", daemon=True)
     thread.start()
     await asyncio.to_thread(thread.join, WAITS)
+    tidying = asyncio.create_task(tidy())
     yield
+    tidying.cancel()
+
+
+async def tidy() -> None:
+    while True:
+        await asyncio.sleep(TIDIES)
+        gc.collect()  # of what came after the start (ui/start.py): some hundredths of a second
 
 
 app = App(

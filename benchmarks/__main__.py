@@ -80,7 +80,7 @@ def main() -> None:
             ("Attention watched", watched(engine, settings)),
             ("A lens over an eval set", detection(settings)),
         ]
-    text = document(engine, sections)
+    text = document(engine, sections) + others({title for title, _ in sections})
     print(text)
     if not args.dry:
         DOCUMENT.write_text(text, encoding="utf-8")
@@ -296,6 +296,12 @@ def document(engine: Engine, sections: Sequence[tuple[str, list[Row]]]) -> str:
     for title, rows in sections:
         lines += ["", f"## {title}", "", table(rows).rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def others(titles: set[str]) -> str:
+    """What other commands have written there."""
+    parts = DOCUMENT.read_text(encoding="utf-8").split("\n## ")[1:]
+    return "".join(f"\n## {part}" for part in parts if part.partition("\n")[0] not in titles)
 
 
 def table(rows: Iterable[Row]) -> str:

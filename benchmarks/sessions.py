@@ -93,6 +93,8 @@ class Tab:
 
     def _forget(self) -> None:
         self._socket = None
+        self.opened = 0.0
+        """When its socket was."""
         self._page = self._query = self._session = ""
         self._kept: dict[str, ForwardMsg] = {}
         self._ids: dict[str, str] = {}
@@ -103,6 +105,7 @@ class Tab:
         if self._socket is None:
             address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
             self._socket = await connect(address, max_size=None, subprotocols=[Subprotocol("streamlit")])
+            self.opened = time.monotonic()
         message = BackMsg()
         message.rerun_script.query_string, message.rerun_script.page_name = self._query, self._page
         message.rerun_script.cached_message_hashes.extend(self._kept)
@@ -184,6 +187,8 @@ class Server:
         self.port, self.cache, self.log = port, cache, log
         self.back = asyncio.Event()
         """Set while it answers."""
+        self.since = 0.0
+        """When it began to."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -205,6 +210,7 @@ class Server:
             with suppress(OSError):
                 await self._get("/_stcore/health")
                 self.back.set()
+                self.since = time.monotonic()
                 return
             await asyncio.sleep(0.2)
         raise TimeoutError("the server did not start")

@@ -140,11 +140,10 @@ async def viewer(server: Server, expected: dict[Visit, dict[str, str]], tally: T
         try:
             await _one(draw, tab, visit, expected[visit], tally)
         except LOST as error:
-            await tab.close()
-            if server.up:
+            if server.up and tab.opened > server.since:  # not to the server that was killed
                 tally.lost.append(f"{visit}: {error!r}")
-            else:
-                await server.back.wait()
+            await tab.close()
+            await server.back.wait()
         await asyncio.sleep(draw.expovariate(1 / PAUSE))
     await tab.close()
 
