@@ -9,8 +9,8 @@
   lens read over an eval set: where is a value found, against chance, and with what certainty.
 * `donors`: `Patch`, `patches_of`, `SwapRow`, `choose_donors`, `swap`. Donor swap: the latents of another problem patched in. Does the
   answer follow the latents or the prompt?.
-* `effects`: `Pair`, `effect_of`, `outcomes_of`. From the answers under a baseline and under a condition to what the condition does, in
-  numbers and as a verdict.
+* `effects`: `Pair`, `effect_of`, `beside`, `outcomes_of`. From the answers under a baseline and under a condition to what the
+  condition does, in numbers and as a verdict.
 * `evals`: `run_eval`, `check_questions`. Runs an eval set through a model: every question answered, every answer an outcome.
 * `golds`: `Gold`, `gold_of`, `answered`. The gold answer as the tokens a model would write.
 * `influence`: `Prompts`, `rolled_out`, `shuffled`, `attention`, `masses`, `total_effects`, `direct_effects`, `answers_under` …. Attention

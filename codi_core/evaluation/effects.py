@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ Pair = tuple[ScoredRun, ScoredRun]
 
 
 def effect_of(pair: Pair, questions: Sequence[Question], keys: tuple[str, str], controls: Sequence[Pair] = ()) -> SteeringEffect:
-    """``keys`` of condition and baseline; ``controls`` on the questions of ``pair``, each with its own baseline."""
+    """``keys`` of condition and baseline; ``controls`` as in `beside`."""
     baseline, steered = pair = pair[0].sorted(), pair[1].sorted()
     assert np.array_equal(baseline.numbers, steered.numbers)
     asked = [questions[number] for number in baseline.numbers]
@@ -32,9 +33,8 @@ def effect_of(pair: Pair, questions: Sequence[Question], keys: tuple[str, str], 
     changes = np.stack([_difference(pair, "margin"), _difference(pair, "p_gold")], 1)
     mean, low, high, _ = estimate(changes, clusters)
     margin, p_gold = (Estimate(float(mean[column]), float(low[column]), float(high[column])) for column in (0, 1))
-    band = _band(pair, controls) if controls else None
     identical = _identical(baseline, steered)
-    return SteeringEffect(
+    effect = SteeringEffect(
         key=keys[0],
         baseline_key=keys[1],
         done=len(baseline.numbers),
@@ -52,17 +52,24 @@ def effect_of(pair: Pair, questions: Sequence[Question], keys: tuple[str, str], 
         fixed=_places(pair, ~baseline.correct & steered.correct),
         broken=_places(pair, baseline.correct & ~steered.correct),
         identical=identical,
-        controls=band,
-        verdict=verdict_of(paired, margin, band, identical, grouping(asked)),
+        controls=None,
+        verdict=verdict_of(paired, margin, identical, grouping(asked)),
     )
+    return beside(effect, pair, controls) if controls else effect
+
+
+def beside(effect: SteeringEffect, pair: Pair, controls: Sequence[Pair]) -> SteeringEffect:
+    """The effect of ``pair`` with ``controls`` on the same questions, each with its own baseline: nothing else of it changes."""
+    band = _band((pair[0].sorted(), pair[1].sorted()), controls)
+    return replace(effect, controls=band, verdict=replace(effect.verdict, band=Band.of(effect.paired.delta, band.accuracy)))
 
 
 def outcomes_of(run: ScoredRun) -> Outcomes:
     return counted(run.outcomes.tolist(), run.answers)
 
 
-def verdict_of(paired: PairedComparison, margin: Estimate, controls: Controls | None, identical: bool, grouped: str) -> Verdict:
-    """``paired`` by its clustered p."""
+def verdict_of(paired: PairedComparison, margin: Estimate, identical: bool, grouped: str) -> Verdict:
+    """``paired`` by its clustered p, before any random direction was tried."""
     return Verdict(
         direction="identical" if identical else direction_of(paired.delta, paired.p_clustered),
         delta=paired.delta,
@@ -70,7 +77,7 @@ def verdict_of(paired: PairedComparison, margin: Estimate, controls: Controls | 
         high=paired.high,
         n=paired.n,
         p=paired.p_clustered,
-        band=Band.of(paired.delta, controls.accuracy if controls else ()),
+        band=Band(),
         margin_moved=margin.low > 0 or margin.high < 0,
         effective_n=paired.effective_n,
         grouping=grouped,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from codi_core.engine.engine import Engine
 from codi_core.errors import InputError
-from codi_core.evaluation.effects import Pair, effect_of
+from codi_core.evaluation.effects import Pair, beside, effect_of
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.keys import key_of
 from codi_core.problems.answers import mentions
@@ -90,11 +90,12 @@ def evaluate_condition(
     if baseline != condition.baseline:
         for pairs in _pairs(job, [baseline]):
             other = pairs[0][1].sorted()
-    keys, pair = (condition.key, baseline.key), None
+    pair = effect = None
     for pairs in _pairs(job, [condition]):
         pair = _against(pairs[0], other)
-        yield effect_of(pair, job.questions, keys)
-    assert pair is not None and len(pair[0].numbers) == total
+        effect = effect_of(pair, job.questions, (condition.key, baseline.key))
+        yield effect
+    assert pair is not None and effect is not None and effect.done == total
     done: list[Pair] = []
     wanted = controls(condition, request.controls) if request.controls else ()
     for group in _groups(job, wanted):
@@ -102,7 +103,7 @@ def evaluate_condition(
         for pairs in _pairs(job, group):
             latest = pairs
         done += [_against(control, other) for control in latest]
-        yield effect_of(pair, job.questions, keys, done)
+        yield beside(effect, pair, done)
 
 
 def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None = None) -> tuple[Condition, ScoredRun]:
