@@ -79,7 +79,7 @@ async def opening(_: App) -> AsyncIterator[None]:
 async def tidy() -> None:
     while True:
         await asyncio.sleep(TIDIES)
-        gc.collect()  # of what came after the start (ui/start.py): some hundredths of a second
+        gc.collect()  # among what came after the start: ui/start.py
 
 
 app = App(

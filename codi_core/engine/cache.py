@@ -133,6 +133,7 @@ class Cache:
 
     def fork(self, conditions: int) -> Cache:
         """``conditions`` copies of every row, side by side; the prefix is shared, only the slots are copied."""
+        assert self._gap is None, "rows of a resumed cache go on, they are not copied"
         fork = Cache(self.prefix, self.rows * conditions, self.keys.shape[3], self.skipped)
         fork.keys[:, :, :, : self.length] = self.keys[:, :, :, : self.length].repeat(1, conditions, 1, 1, 1)
         fork.values[:, :, :, : self.length] = self.values[:, :, :, : self.length].repeat(1, conditions, 1, 1, 1)

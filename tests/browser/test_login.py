@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -70,7 +69,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port, provider = tmp_path_factory.mktemp("login"), free_port(), Provider(free_port())
     secret = folder / "secrets.toml"
     secret.write_text(settings(port, provider), encoding="utf-8")
-    with provider.running(), running_server(Path(folder / "cache"), port=port, options=["--secrets.files", str(secret)]) as address:
+    with provider.running(), running_server(folder / "cache", port=port, options=["--secrets.files", str(secret)]) as address:
         yield address
 
 
