@@ -7,9 +7,11 @@ from codi_core.services.shared.workbench import Workbench
 
 
 def check_budget(workbench: Workbench, command: str, questions: int, directions: int = 1, passes: int = 1) -> None:
-    """Raises BudgetError, with the ``command`` that does the large job, for more than the settings allow; before anything is computed.
+    """Raises BudgetError, with the ``command`` that does the large job, for more than the settings allow; to be called before anything is
+    computed or drawn (`asked_of` tells how many questions a request means).
 
-    ``directions``: conditions, sites or rows that each question is run under. A model without passes still runs once.
+    ``directions``: conditions, sites or rows that each question is run under; 0 where only what is stored is looked for, which takes the
+    questions themselves. A model without passes still runs once.
     """
     if not workbench.served:
         return
@@ -19,7 +21,7 @@ def check_budget(workbench: Workbench, command: str, questions: int, directions:
         what = f"{questions:,} questions: this server takes up to {settings.most_questions:,} a request (CODI_MOST_QUESTIONS)"
     elif settings.most_work and work > settings.most_work:
         what = (
-            f"{questions:,} question{'s' * (questions != 1)} × {directions:,} direction{'s' * (directions > 1)} × "
+            f"{questions:,} question{'s' * (questions != 1)} × {directions:,} direction{'s' * (directions != 1)} × "
             f"{passes} pass{'es' * (passes > 1)} = {work:,}: "
             f"this server computes up to {settings.most_work:,} of them a request (CODI_MOST_WORK)"
         )
