@@ -106,10 +106,10 @@ def test_many_directions_at_once_are_refused_too(bench: Workbench, monkeypatch: 
 @pytest.mark.parametrize(
     ("limits", "asked", "says"),
     [
-        ({"most_questions": 100}, PatchMapRequest(MODEL, n=4), r"160 questions: .* up to 100 .*codi_core patch .*--n 4"),
-        ({"most_work": 900}, PatchMapRequest(MODEL, n=4), r"160 questions × 1 direction × 6 passes = 960: .*codi_core patch"),
-        ({"most_work": 1_000}, PatchMapRequest(MODEL, n=16), r"16 questions × \d+ directions × 6 passes = .*codi_core patch .*--n 16"),
-        ({"most_work": 100}, PatchMapRequest(MODEL, *TWO), r"1 question × \d+ directions × 6 passes = .*codi_core patch .*--into"),
+        ({"most_questions": 100}, PatchMapRequest(MODEL, n=4), r"160 candidate questions: .* up to 100 .*codi_core patch .*--n 4"),
+        ({"most_work": 900}, PatchMapRequest(MODEL, n=4), r"160 candidate questions × 1 direction × 6 passes = 960: .*codi_core patch"),
+        ({"most_work": 1_000}, PatchMapRequest(MODEL, n=16), r"16 pairs × \d+ cells × 6 passes = .*codi_core patch .*--n 16"),
+        ({"most_work": 100}, PatchMapRequest(MODEL, *TWO), r"1 pair × \d+ cells × 6 passes = .*codi_core patch .*--into"),
     ],
 )
 def test_a_map_of_patches_has_a_budget_too(
