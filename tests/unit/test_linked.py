@@ -1,0 +1,28 @@
+"""What a widget says is saved while it is there; a change that comes when it is gone from the page changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+import streamlit as st
+
+from codi_core.settings import ROOT
+from codi_core.ui.widgets import linked
+
+
+def test_a_change_of_a_widget_that_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    state: dict[str, str] = {}
+    saved: list[str] = []
+    monkeypatch.setattr(st, "session_state", state)
+    changed = linked.taken("box", saved.append)
+    changed()
+    assert saved == []
+    state["box"] = "chosen"
+    changed()
+    assert saved == ["chosen"]
+
+
+def test_no_callback_of_ours_reads_a_widget_by_itself() -> None:
+    """They would all break as the box of eval sets did."""
+    for path in (ROOT / "codi_core" / "ui").rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert "on_change=lambda" not in line, f"{path}: {line.strip()}"
