@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -74,6 +75,7 @@ def estimate(values: npt.ArrayLike, clusters: Clusters) -> Estimated:
     """
     values = np.asarray(values, float)
     flat = values.reshape(len(values), -1)
+    clusters = [np.unique(labels, return_inverse=True)[1] for labels in clusters]  # numbers are told apart faster than words
     outcomes, kinds = np.isin(flat, (-1.0, 0.0, 1.0)).all(0), _informative(clusters)
     found = np.empty((3, flat.shape[1]))
     for exact, labels in ((True, kinds), (False, [*kinds, np.arange(len(flat))])):
@@ -307,12 +309,15 @@ def _halves(values: Array, members: Any, deals: Array) -> Bounds:
 
 
 def _dealt(labels: npt.NDArray[Any]) -> Deal:
+    return (members := _members(labels)), _ways(members.shape[0]).astype(float)
+
+
+@lru_cache(maxsize=8)  # of so many questions, their triples and their templates: the same for every condition
+def _ways(groups: int) -> npt.NDArray[np.int8]:
     """All ways of dealing up to ENUMERATED clusters (the last one stays in the second half), REPLICATES at random of more."""
-    members = _members(labels)
-    groups = members.shape[0]
     if groups <= ENUMERATED:
-        return members, np.array([(*deal, 0.0) for deal in product((0.0, 1.0), repeat=groups - 1)])
-    return members, np.random.default_rng(0).integers(0, 2, (REPLICATES, groups)).astype(float)
+        return np.array([(*deal, 0) for deal in product((0, 1), repeat=groups - 1)], np.int8)
+    return np.random.default_rng(0).integers(0, 2, (REPLICATES, groups)).astype(np.int8)
 
 
 def _jackknife(values: Array, labels: npt.NDArray[Any]) -> Array:
