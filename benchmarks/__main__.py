@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.naive import Naive
+from benchmarks.sections import rewrite
 from codi_core.engine.answers import parse_number
 from codi_core.engine.engine import Engine
 from codi_core.engine.watch import Watch
@@ -73,17 +74,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = replace(Settings.from_env(), model=args.model, cache_dir=Path(folder), dtype="float32")
         engine = Engine(load_model(ModelRequest(args.model), settings))
-        sections = [
+        tables = [
             ("Eight conditions over an eval set", sweep(engine, args.eval_set, args.questions)),
             ("A move of the slider", slider(settings, args.questions)),
             ("One prompt", prompt(settings)),
             ("Attention watched", watched(engine, settings)),
             ("A lens over an eval set", detection(settings)),
         ]
-    text = document(engine, sections) + others({title for title, _ in sections})
+    text = document(engine, tables)
     print(text)
     if not args.dry:
-        DOCUMENT.write_text(text, encoding="utf-8")
+        rewrite(DOCUMENT, text)
 
 
 def sweep(engine: Engine, name: str, n: int) -> list[Row]:
@@ -277,7 +278,7 @@ def timed(work: Callable[[], object], clock: Callable[[], float] = time.perf_cou
     return clock() - started
 
 
-def document(engine: Engine, sections: Sequence[tuple[str, list[Row]]]) -> str:
+def document(engine: Engine, tables: Sequence[tuple[str, list[Row]]]) -> str:
     model = engine.model
     load = os.getloadavg()[0]
     noise = f"; load average {load:.1f}: other work shares the cores, so times say little and ratios more" if load > 1.5 else ""
@@ -293,15 +294,9 @@ def document(engine: Engine, sections: Sequence[tuple[str, list[Row]]]) -> str:
         "Ours: prompts and latents kept; a condition copies the slots it edits, shares the others, and runs eot and the answer.",
         "Processor time where ways are compared, wall time elsewhere; statistics and storage are part of a slider move.",
     ]
-    for title, rows in sections:
+    for title, rows in tables:
         lines += ["", f"## {title}", "", table(rows).rstrip()]
     return "\n".join(lines) + "\n"
-
-
-def others(titles: set[str]) -> str:
-    """What other commands have written there."""
-    parts = DOCUMENT.read_text(encoding="utf-8").split("\n## ")[1:]
-    return "".join(f"\n## {part}" for part in parts if part.partition("\n")[0] not in titles)
 
 
 def table(rows: Iterable[Row]) -> str:

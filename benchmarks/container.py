@@ -21,8 +21,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks.proxy import asked, free_port
+from benchmarks.sections import rewrite
 from benchmarks.sessions import Tab, View, Visit
-from benchmarks.startup import replace_section
 from codi_core.problems.generate import generate
 from codi_core.settings import ROOT
 from codi_core.version import code_version
@@ -190,7 +190,7 @@ def main() -> None:
         text = document(podman, args.torch_index, args.mount, found)
     print(text)
     if not args.dry:
-        replace_section(DOCUMENT, HEADING, text)
+        rewrite(DOCUMENT, text)
     sys.exit(not all(held for _, held in found))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.sections import rewrite, sections
 from codi_core.device import set_threads
 from codi_core.keys import from_canonical
 from codi_core.services.shared.commands import sweep_command
@@ -33,7 +34,7 @@ LIMIT = 25.0
 """MB that the shipped sweeps may take together."""
 DOCUMENT = ROOT / "docs" / "sweeps.md"
 MADE_BEFORE = "made before"
-HEADING, AFTER = "\n## What ships\n", "\n## Performance\n"
+HEADING = "## What ships"
 
 
 def main() -> None:
@@ -108,16 +109,11 @@ def size_of(folder: Path) -> float:
 
 def write(lines: list[str], total: float) -> None:
     """Sweeps of models that were not asked for keep their lines, and so do those that were there already."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition(HEADING)
-    if not rest:
-        before, _, after = text.partition(AFTER)
-    else:
-        after = rest.partition(AFTER)[2]
-    known = {command_in(line): line for line in rest.partition(AFTER)[0].splitlines() if line.startswith("* `")}
+    written = sections(DOCUMENT.read_text(encoding="utf-8")).get(HEADING, "")
+    known = {command_in(line): line for line in written.splitlines() if line.startswith("* `")}
     known |= {command_in(line): line for line in lines if MADE_BEFORE not in line or command_in(line) not in known}
-    own = "\n".join([HEADING, f"Made by `make sweeps`, {total:.1f} MB together.", "", *(known[name] for name in sorted(known))])
-    DOCUMENT.write_text(before.rstrip("\n") + "\n" + own + "\n" + (AFTER + after if after else ""), encoding="utf-8")
+    about = f"Made by `make sweeps`, {total:.1f} MB together."
+    rewrite(DOCUMENT, "\n".join([HEADING, "", about, "", *(known[name] for name in sorted(known))]))
 
 
 def command_in(line: str) -> str:

@@ -8,7 +8,6 @@ it is measured, too: lenses of its own do not ship, and are fitted into the cach
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.control_lenses import other_indices, random_alike
+from benchmarks.sections import rewrite
 from benchmarks.token_swaps import HELD_OUT, Swapped, best_place, successes, swaps, swaps_table
 from codi_core.engine.engine import Engine
 from codi_core.evaluation.contrast import contrast
@@ -45,6 +45,8 @@ SHIPPED = ("local", "next-all", "answer", "answer-kv-all", "answer-z-all", "text
 TWIN_SPEC, TWIN_FITTED = JacobianSpec(n_questions=60, n_held_out=200), ("local", "answer", "text")
 """Of a twin, in whose latents nothing goes through z: minutes of one core."""
 N, TOP = 300, 5
+MODEL = r"### \S+"
+"""The heading of a model's section."""
 INTRO = f"""# Instruments: what they are worth on the models that ship
 
 Written by `python -m benchmarks.instruments`.
@@ -74,17 +76,8 @@ def main() -> None:
     models = sys.argv[1:] or ["bundled", "bundled-steps"]
     workbench = Workbench(Settings.from_env())
     for model in models:
-        sections = _written() | {model: "\n".join(section(workbench, model)) + "\n"}
-        DOCUMENT.write_text(INTRO + "".join(sections.values()), encoding="utf-8")
+        rewrite(DOCUMENT, "\n".join([INTRO, *section(workbench, model)]), at=MODEL)
     workbench.close()
-
-
-def _written() -> dict[str, str]:
-    """Sections of the document by model: those of models that are not asked for stay."""
-    if not DOCUMENT.is_file():
-        return {}
-    _, *found = re.split(r"(?m)^(?=\n### \S+$)", DOCUMENT.read_text(encoding="utf-8"))
-    return {text.split(maxsplit=2)[1]: text for text in found}
 
 
 def section(workbench: Workbench, model: str) -> Iterator[str]:

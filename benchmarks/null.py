@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from benchmarks.sections import rewrite
 from codi_core.evaluation import stats
 from codi_core.problems.clusters import clusters_of
 from codi_core.problems.evalsets import load_eval_set
@@ -26,7 +27,7 @@ Pair = tuple[float, float]
 Null = Callable[[np.random.Generator, stats.Clusters, float, Pair, int], Array]
 """Random numbers, clusters, flip rate, shared part of the flips, columns → differences ``[question column]`` whose expectation is 0."""
 
-DOCUMENT, HEADING = ROOT / "docs" / "statistics.md", "\n## Rates\n"
+DOCUMENT, HEADING = ROOT / "docs" / "statistics.md", "## Rates\n"
 RATES = (0.02, 0.05, 0.2)
 SHARED: dict[str, Pair] = {
     "none": (0.0, 0.0),
@@ -306,8 +307,7 @@ def main() -> int:
         parts.append(part)
     text = "\n".join(parts) + "\n"
     if not (args.quick or args.dry):
-        before = DOCUMENT.read_text(encoding="utf-8").partition(HEADING)[0]
-        DOCUMENT.write_text(before.rstrip("\n") + "\n" + text, encoding="utf-8")
+        rewrite(DOCUMENT, text)
     return int(FAILS in text)
 
 

@@ -20,7 +20,8 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks import sweeps
 from benchmarks.__main__ import AB, processor
-from benchmarks.startup import DOCUMENT, replace_section
+from benchmarks.sections import rewrite
+from benchmarks.startup import DOCUMENT
 from codi_core.problems.generate import generate
 from codi_core.services.effects import evaluate_condition
 from codi_core.services.inspect import InspectRequest, inspect
@@ -135,7 +136,7 @@ def main() -> None:
     text = "\n".join([HEADING, "", about, *parts])
     print(text)
     if not args.dry:
-        replace_section(DOCUMENT, HEADING, text)
+        rewrite(DOCUMENT, text)
 
 
 def jobs(model: str, n: int, every: int, folder: str) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from benchmarks.sections import rewrite
 from codi_core.settings import ROOT
 from codi_core.version import code_version
 
@@ -46,7 +47,7 @@ def main() -> None:
     text = "\n".join([HEADING, "", about, "", *lines, ""])
     print(text)
     if not args.dry:
-        replace_section(DOCUMENT, HEADING, text)
+        rewrite(DOCUMENT, text)
 
 
 def row(name: str, command: tuple[str, ...], trees: dict[str, Path], repeats: int) -> list[str]:
@@ -65,14 +66,6 @@ def seconds(arguments: tuple[str, ...], folder: Path) -> float:
     subprocess.run([sys.executable, *arguments], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def replace_section(document: Path, heading: str, text: str) -> None:
-    """In the place of the section that is there, else at the end."""
-    whole = document.read_text(encoding="utf-8")
-    before, found, rest = whole.partition(heading)
-    after = rest[rest.index("\n## ") + 1 :] if found and "\n## " in rest else ""
-    document.write_text(f"{before.rstrip()}\n\n{text}{chr(10) + after if after else ''}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.__main__ import CLOCK, processor, timed
 from benchmarks.naive import Naive
+from benchmarks.sections import rewrite
 from codi_core.device import set_threads
 from codi_core.services.shared.directions import directions_of
 from codi_core.services.shared.requests import SweepRequest
@@ -34,7 +35,7 @@ from codi_core.sweeps.presets import SWEEPS
 from codi_core.version import code_version
 
 DOCUMENT = ROOT / "docs" / "sweeps.md"
-HEADING = "\n## Performance\n"
+HEADING = "## Performance"
 FEW = 8
 """The grid's conditions are that many times fewer when peak memory is compared."""
 SAMPLE = {1: 24, 64: 256}
@@ -57,8 +58,7 @@ def main() -> None:
     text = section(args.model, args.n, small, full, naive)
     print(text)
     if not args.dry:
-        kept = DOCUMENT.read_text(encoding="utf-8").partition(HEADING)[0].rstrip("\n") + "\n"
-        DOCUMENT.write_text(kept + text, encoding="utf-8")
+        rewrite(DOCUMENT, text)
 
 
 def in_a_process(model: str, n: int, every: int) -> dict[str, float]:
@@ -154,7 +154,7 @@ def section(model: str, n: int, small: dict[str, float], full: dict[str, float],
     ]
     table = "".join(f"| {what} | {measured} | {target} |\n" for what, measured, target in rows)
     return (
-        f"{HEADING}\nWritten by `python -m benchmarks.sweeps {model}`: preset `post-kv` on `{model}`, `templates`, float32, code "
+        f"{HEADING}\n\nWritten by `python -m benchmarks.sweeps {model}`: preset `post-kv` on `{model}`, `templates`, float32, code "
         f"`{code_version()}`, {processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s){noise}.\nNaive: transformers' own "
         "model and cache, prompt and latents run again for every condition, as the public scripts do; timed on a sample of the questions\n"
         f"at every index and extrapolated.\n\n| | measured | target |\n|---|---|---|\n{table}"

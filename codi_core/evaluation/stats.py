@@ -204,16 +204,18 @@ def freedom(clusters: Clusters) -> float:
 # Many cells
 
 
-def max_statistic(differences: npt.ArrayLike, clusters: Clusters, draws: int = REPLICATES, seed: int = 0) -> Array:
+def max_statistic(
+    differences: npt.ArrayLike, clusters: Clusters, draws: int = REPLICATES, seed: int = 0, only: Sequence[int] | None = None
+) -> Array:
     """Adjusted p of every column of ``differences`` ``[question cell]`` that bounds the chance of any false positive in the grid.
 
     The chance that the smallest p of the whole grid would be as small as this cell's (single-step min-p, Westfall & Young 1993), where p is
     `estimate`'s. That the cells are alike enters as the correlation of normal variables with the correlations of the cells: every
     question, and every cluster of either kind, gets a random weight, alike in all cells. Never below the cell's own p; where cells have
-    nothing in common about as large as Šidák's.
+    nothing in common about as large as Šidák's. ``only``: of these columns, among all the same; it saves the estimates of the others.
     """
     values = np.asarray(differences, float)
-    p = estimate(values, clusters).p
+    p = estimate(values if only is None else values[:, only], clusters).p
     centred = values - values.mean(0)
     sums = np.concatenate([centred, *(_members(labels) @ centred for labels in _informative(clusters))])
     length = np.sqrt((sums**2).sum(0))

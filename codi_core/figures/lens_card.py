@@ -21,8 +21,7 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 def card_panels(card: LensCard, title: str, measure: Measure) -> list[Panel]:
     """Logit | the lens, under ``title`` | Difference, the first two on one scale."""
-    both = _values(card)[measure]
-    top = float(max(values.max() for values in both))
+    both, top = _values(card)[measure], top_of(card, measure)
     painted = [_painted(values, measure, top) for values in both]
     change = difference(painted[1], painted[0], f"Δ {painted[0].title}")
     return [
@@ -32,14 +31,19 @@ def card_panels(card: LensCard, title: str, measure: Measure) -> list[Panel]:
     ]
 
 
-def measured_panel(name: str, values: Floats, measure: Measure) -> Panel:
-    """One measure of a lens ``[index depth]``, whatever model it is of."""
-    painted = _painted(values, measure)
+def top_of(card: LensCard, measure: Measure) -> float:
+    """Where the scale of a card's first two panels ends."""
+    return float(max(values.max() for values in _values(card)[measure]))
+
+
+def measured_panel(name: str, values: Floats, measure: Measure, top: float) -> Panel:
+    """One measure of a lens ``[index depth]``, whatever model it is of, on a scale up to ``top`` at least."""
+    painted = _painted(values, measure, top)
     cells = tuple(tuple(Cell(_text(painted, i, d)) for d in range(values.shape[1])) for i in range(values.shape[0]))
     return Panel(name, painted, cells)
 
 
-def _painted(values: Floats, measure: Measure, top: float = 0) -> Paint:
+def _painted(values: Floats, measure: Measure, top: float) -> Paint:
     return amounts("Held-out KL (nats)", values, top) if measure == "KL to output" else shares("Held-out agreement", values)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from codi_core.disk import sha256_of, take_place, written_aside
 from codi_core.errors import LensError
 from codi_core.keys import canonical, from_canonical
+from codi_core.models.files import RUN
 from codi_core.models.model import CodiModel
 from codi_core.settings import Settings
 from codi_core.values.lens import JacobianCard, LensCard, TunedCard
@@ -32,9 +33,10 @@ _VARIANT = re.compile(r"[a-z0-9][a-z0-9+_-]*")
 
 
 def lens_folders(settings: Settings, model_name: str, kind: str) -> list[Path]:
-    """Where lenses of a model lie: made here, then shipped."""
+    """Where lenses of a model lie: made here, then shipped; then where those of every run's checkpoint were made before runs had names."""
     name = model_name.replace("/", "--")
-    return [root / FOLDERS[kind] / name for root in (settings.cache_dir, settings.bundled_dir)]
+    made, shipped = settings.cache_dir / FOLDERS[kind], settings.bundled_dir / FOLDERS[kind]
+    return [made / name, shipped / name, made / RUN]
 
 
 def lens_cards(model: CodiModel, settings: Settings, kind: str) -> list[LensCard]:
@@ -61,8 +63,8 @@ def lens_folder(model: CodiModel, settings: Settings, kind: str, variant: str, c
         folders = [folder / variant for folder in lens_folders(settings, model.spec.name, kind)]
         present = [folder for folder in folders if folder.is_dir()]
         fitting = [folder for folder in present if not foreign(read_card(folder), model.spec)]
-        if present:
-            return (fitting or present)[0]
+        if found := fitting or [folder for folder in present if folder.parent.name != RUN]:
+            return found[0]
     known = [card.name for card in lens_cards(model, settings, kind)]
     raise LensError(
         f"The model '{model.spec.name}' has no lens '{kind}:{variant}' (it has {', '.join(known) or 'none'}): make one with "

@@ -9,8 +9,8 @@
   storage for tied pairs, every tensor accounted for.
 * `families`: `FAMILIES`. Families of latent-reasoning checkpoints: what their public code writes into a file and does with it. A new one
   is a row of FAMILIES.
-* `files`: `WEIGHT_FILES`, `INDEX_SUFFIX`, `WeightFiles`, `find_weights`, `is_loose`, `read_tensors`, `release` …. Weight files: which
-  ones a folder holds, and their tensors by name, read without running code.
+* `files`: `WEIGHT_FILES`, `INDEX_SUFFIX`, `WeightFiles`, `find_weights`, `own_name`, `read_tensors` …. Weight files: which ones a
+  folder holds, what a model is called by where it lies, and tensors by name, read without running code.
 * `foreign`: `check_content`, `instead_of_weights`, `shard_of`. What lies where weights were expected: a pointer, a web page, another
   library's format, one process's share of a training run.
 * `hub`: `split_hub_id`, `fetch`, `fetch_tokenizer`, `is_here`. Fetch a checkpoint from the Hugging Face hub: its weights and the

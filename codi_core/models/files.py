@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import json
 import pickle
+import re
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,10 @@ NOT_WEIGHTS = (
 )
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 INDEX_SUFFIX = ".index.json"
+ANYBODYS = re.compile(r"(checkpoint|(pytorch_)?model|weights|final|best|last|latest)([-_]\d+)?(\.\w+)*")
+"""Names of folders and files that say nothing of which model is in them."""
+RUN = "checkpoint"
+"""Folder of a run that its finished checkpoint is in."""
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """Beginning of a file that torch.save wrote before version 1.6."""
 STATE_DICTS = ("state_dict", "model_state_dict", "model", "module", "weights")
@@ -60,6 +65,25 @@ class WeightFiles:
         """Of the file; of the shards' hashes when there are several."""
         hashes = [sha256_of(shard) for shard in self.shards]
         return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def own_name(place: Path) -> str:
+    """Of a model, by where it lies: the folder's or file's name, and its run's where any model's is called so.
+
+    ``runs/tiny/checkpoint`` is ``tiny``, ``runs/tiny/checkpoint-500`` is ``tiny-checkpoint-500``.
+    """
+    if not ANYBODYS.fullmatch(place.name) or not place.parent.name:
+        return place.name
+    run = own_name(place.parent)
+    return run if place.name == RUN else f"{run}-{place.name}"
+
+
+def names_of(model: str) -> tuple[str, ...]:
+    """What results of a model may be stored under: as it is asked for, and, of one that lies here, its own name and its folder's, which was
+    its name before runs had theirs.
+    """
+    place = Path(model).expanduser()
+    return (model, own_name(place.resolve()), place.name) if place.exists() else (model, place.name)
 
 
 def find_weights(place: Path) -> WeightFiles:

@@ -14,7 +14,7 @@ from codi_core.keys import canonical_json
 from codi_core.models.architectures import Architecture, architecture_of, check_recomputed, empty_model, make_rotary, other_architecture
 from codi_core.models.checkpoint import Target, embedding_rows, load_body, load_projection, ranks_of
 from codi_core.models.families import FOREIGN_FILES, Family
-from codi_core.models.files import WeightFiles, adapter_beside, find_weights, read_tensors
+from codi_core.models.files import WeightFiles, adapter_beside, find_weights, own_name, read_tensors
 from codi_core.models.hub import fetch, fetch_tokenizer, split_hub_id
 from codi_core.models.lora import Scaling, check_ranks, read_scaling
 from codi_core.models.model import CodiModel
@@ -162,7 +162,7 @@ def _source(request: ModelRequest, settings: Settings) -> _Source:
     base_rows = config.get("vocab_size") if base is not None else None
     is_local = Path(request.name).expanduser().exists() and request.name not in PRESETS
     return _Source(
-        name=place.name if is_local else request.name,
+        name=own_name(place) if is_local else request.name,
         folder=folder,
         weights=weights,
         preset=preset,

@@ -9,8 +9,8 @@
 * `comparisons`: `REQUEST`, `who_has_more`. Problems of our own whose answer is a word: who of two has more. The bundled models were
   trained on numbers only, so they are not.
 * `drawing`: `sample`. Questions drawn from a longer list, the same ones every time.
-* `evalsets`: `DEFAULT_MEANS`, `load_eval_set`, `load_file`, `means_sets`, `as_question`, `EVAL_SETS`. Eval sets by name: our own
-  problems, public data sets through the hub, or any file a person names.
+* `evalsets`: `DEFAULT_MEANS`, `load_eval_set`, `asked_of`, `load_file`, `means_sets`, `as_question`, `EVAL_SETS`. Eval sets by name: our
+  own problems, public data sets through the hub, or any file a person names.
 * `formats`: `ENDINGS`, `FILE_TYPES`, `ending_of`. Files of rows as people save them: JSON lines, JSON, CSV, TSV and parquet, also
   gzipped, in the encodings spreadsheets write.
 * `generate`: `Split`, `Family`, `MAX_VALUE`, `Step`, `Problem`, `stream`, `equations` …. Word problems made on demand: text, answer, the

@@ -71,6 +71,16 @@ def load_eval_set(name: str, n: int = 0, seed: int = 0) -> tuple[EvalSetSpec, tu
     return _named(path.name, sample(found.questions, n, seed, path.name), seed)
 
 
+def asked_of(name: str, n: int) -> int:
+    """How many questions `load_eval_set` would give, told without drawing any: thousands of a small split take half a minute.
+
+    Raises DataError as it does when all of a set or file are asked for.
+    """
+    if n or (name in EVAL_SETS and EVAL_SETS[name].split):
+        return n or DEFAULT_N
+    return len(load_eval_set(name)[1])
+
+
 def load_file(name: str) -> tuple[Path, FileQuestions]:
     """A file by its path and options (see `reading`), with what was left out of it. Raises DataError."""
     file, reading = split_name(name)

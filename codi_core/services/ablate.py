@@ -24,7 +24,7 @@ from codi_core.problems.clusters import clusters_of, family_of
 from codi_core.services.effects import ConditionBatch, run_together
 from codi_core.services.known import known
 from codi_core.services.shared.commands import means_words, passes_words
-from codi_core.services.shared.directions import collect_in_turns, condition_of, directions_of
+from codi_core.services.shared.directions import check_means, collect_in_turns, condition_of, directions_of
 from codi_core.services.shared.requests import ConditionRequest, MeansRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.conditions import Condition
@@ -239,13 +239,13 @@ class _Asked:
 def importance(workbench: Workbench, request: ImportanceRequest, viewer: str, on_wait: OnWait | None = None) -> Iterator[PromptImportance]:
     """The importance of ever more latents of a prompt.
 
-    Raises InputError for a prompt that cannot be read or is not answered with a number, or for a number of draws out of range, DataError,
-    ModelError, and Cancelled when ``viewer`` asked for something newer.
+    Raises InputError for a prompt that cannot be read or has no number for an answer, or draws out of range, DataError, ModelError …
     """
     if not MIN_DRAWS <= request.draws <= MAX_DRAWS:
         raise InputError(f"{request.draws} draws: choose {MIN_DRAWS} to {MAX_DRAWS}.")
     if request.by not in ("resample", "gaussian"):
         raise InputError(f"'{request.by}' puts the same in place every time: choose resample or gaussian.")
+    check_means(workbench, request.model, request.means, request.passes)
     wanted = AblateRequest(request.model, (request.by,), request.spaces, passes=request.passes)
     sites = _consumed(wanted, workbench.run(request.model, partial(_refused, wanted), viewer, on_wait))
     asked = workbench.run(request.model, partial(_ask, workbench, request), viewer, on_wait)

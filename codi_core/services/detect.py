@@ -27,7 +27,7 @@ from codi_core.lenses.detection import joined, read_questions, target_names
 from codi_core.lenses.registry import DEFAULT_LENS
 from codi_core.lenses.tracked import track
 from codi_core.models.prompts import clean_question
-from codi_core.problems.evalsets import load_eval_set
+from codi_core.problems.evalsets import asked_of, load_eval_set
 from codi_core.services.shared.budget import check_budget
 from codi_core.services.shared.commands import passes_words
 from codi_core.services.shared.turns import Turns
@@ -81,8 +81,7 @@ def detect(
     eval set or question that cannot be used, LensError for a lens that does not fit or was trained on some of the questions, ModelError,
     Cancelled when ``viewer`` asked for something newer.
     """
-    eval_set, questions = _load(request)
-    check_budget(workbench, detect_command(request), len(questions), 1, request.passes)
+    eval_set, questions = _load(workbench, request, 1)
     turns = Turns(workbench, request.model, viewer, None, on_wait)
     spec = turns.once(lambda engine, _: _spec(workbench, engine, request, eval_set, questions))
     if workbench.store.ready(KIND, spec.key):
@@ -130,13 +129,14 @@ def detect_command(request: DetectRequest) -> str:
 
 def stored_detection(workbench: Workbench, request: DetectRequest, viewer: str, on_wait: OnWait | None = None) -> LensReadings | None:
     """The readings when they were completed before, here or before they shipped. Raises what `detect` raises, and ArtifactError."""
-    eval_set, questions = _load(request)
+    eval_set, questions = _load(workbench, request, 0)
     spec = workbench.run(request.model, lambda engine, _: _spec(workbench, engine, request, eval_set, questions), viewer, on_wait)
     return _stored(workbench, spec, questions) if workbench.store.ready(KIND, spec.key) else None
 
 
-def _load(request: DetectRequest) -> tuple[EvalSetSpec, list[Question]]:
-    """Questions in an order of their own, so that the first ones are a fair sample."""
+def _load(workbench: Workbench, request: DetectRequest, directions: int) -> tuple[EvalSetSpec, list[Question]]:
+    """Questions in an order of their own, so that the first ones are a fair sample; ``directions`` as `check_budget` takes them."""
+    check_budget(workbench, detect_command(request), asked_of(request.eval_set, request.n), directions, request.passes)
     eval_set, loaded = load_eval_set(request.eval_set, request.n, request.seed)
     if not loaded:
         raise DataError(f"The eval set '{request.eval_set}' has no questions.")

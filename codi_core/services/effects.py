@@ -18,10 +18,10 @@ from codi_core.evaluation.effects import Pair, beside, effect_of
 from codi_core.evaluation.prepared import PreparedSet
 from codi_core.keys import key_of
 from codi_core.problems.answers import mentions
-from codi_core.problems.evalsets import load_eval_set
+from codi_core.problems.evalsets import asked_of, load_eval_set
 from codi_core.services.shared.budget import check_budget
 from codi_core.services.shared.commands import condition_command
-from codi_core.services.shared.directions import collect_in_turns, condition_of, directions_of
+from codi_core.services.shared.directions import check_means, collect_in_turns, condition_of, directions_of
 from codi_core.services.shared.requests import ConditionRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.conditions import Condition
@@ -81,9 +81,7 @@ def evaluate_condition(
     """
     if not 0 <= request.controls <= MAX_CONTROLS:
         raise InputError(f"{request.controls} random directions: choose 0 to {MAX_CONTROLS}.")
-    asked = len(load_eval_set(request.eval_set, request.n, request.seed)[1])
-    check_budget(workbench, condition_command(request), asked, 2 + request.controls, request.passes)
-    job = _resolve(workbench, request, viewer, on_wait)
+    job = _resolve(workbench, request, viewer, on_wait, 2 + request.controls)
     condition, total = job.condition, len(job.questions)
     baseline = condition.baseline if request.against == "same" else condition.standard
     other = None
@@ -108,7 +106,7 @@ def evaluate_condition(
 
 def runs_of(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None = None) -> tuple[Condition, ScoredRun]:
     """The condition of a request and its complete answers, stored or computed. Raises as `evaluate_condition`."""
-    job = _resolve(workbench, request, viewer, on_wait)
+    job = _resolve(workbench, request, viewer, on_wait, 2)
     latest: list[Pair] = []
     for pairs in _pairs(job, [job.condition]):
         latest = pairs
@@ -150,10 +148,7 @@ def run_together(
     same = {(request.model, request.eval_set, request.n, request.seed, request.max_new_tokens) for request in requests}
     if len(same) != 1 or any(request.interventions and request.passes != passes for request in requests):
         raise InputError("Several conditions can only be run together on the same questions and passes of the same model.")
-    asked = len(load_eval_set(requests[0].eval_set, requests[0].n, requests[0].seed)[1])
-    if compute:
-        check_budget(workbench, condition_command(requests[0]), asked, len(requests), passes)
-    jobs, store = _resolve_all(workbench, requests, viewer, on_wait), workbench.store
+    jobs, store = _resolve_all(workbench, requests, viewer, on_wait, len(requests) if compute else 0), workbench.store
     longest = next(job for job in jobs if job.request.passes == passes)
     conditions = tuple(job.condition for job in jobs)
     found = {place: _read(store, RUNS, own.key) for place, own in enumerate(conditions) if store.ready(RUNS, own.key)}
@@ -168,18 +163,24 @@ def run_together(
         yield ConditionBatch(len(found), conditions, longest.questions, dict(found))
 
 
-def _resolve(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None) -> _Job:
-    return _resolve_all(workbench, [request], viewer, on_wait)[0]
+def _resolve(workbench: Workbench, request: ConditionRequest, viewer: str, on_wait: OnWait | None, directions: int) -> _Job:
+    return _resolve_all(workbench, [request], viewer, on_wait, directions)[0]
 
 
-def _resolve_all(workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, on_wait: OnWait | None) -> list[_Job]:
-    """All of them ask for the same questions of the same model."""
-    eval_set, questions = load_eval_set(requests[0].eval_set, requests[0].n, requests[0].seed)
+def _resolve_all(
+    workbench: Workbench, requests: Sequence[ConditionRequest], viewer: str, on_wait: OnWait | None, directions: int
+) -> list[_Job]:
+    """All of them ask for the same questions of the same model, which are drawn when the budget has room for ``directions``."""
+    first, passes = requests[0], max(request.passes for request in requests)
+    check_budget(workbench, condition_command(first), asked_of(first.eval_set, first.n), directions, passes)
+    for means in {request.means for request in requests if any(method.needs_means for method in request.interventions)}:
+        check_means(workbench, first.model, means, passes)
+    eval_set, questions = load_eval_set(first.eval_set, first.n, first.seed)
 
     def work(engine: Engine, check_cancelled: CheckCancelled) -> list[Condition]:
         return [_condition(workbench, engine, request, eval_set, questions) for request in requests]
 
-    conditions = workbench.run(requests[0].model, work, viewer, on_wait)
+    conditions = workbench.run(first.model, work, viewer, on_wait)
     return [_Job(workbench, request, viewer, on_wait, questions, own) for request, own in zip(requests, conditions, strict=True)]
 
 
@@ -298,7 +299,7 @@ def visited(
     workbench: Workbench, request: ConditionRequest, coefficients: Sequence[float], viewer: str, on_wait: OnWait | None = None
 ) -> dict[float, SteeringEffect]:
     """The effect at those of the coefficients that were run before, by whomever; without controls. Raises as `evaluate_condition`."""
-    job, store = _resolve(workbench, request, viewer, on_wait), workbench.store
+    job, store = _resolve(workbench, request, viewer, on_wait, 0), workbench.store
     found = {}
     for coefficient in coefficients:
         condition = job.condition.with_coefficient(coefficient)

@@ -8,7 +8,7 @@ import logging
 import shlex
 import shutil
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +22,7 @@ from codi_core.evaluation.evals import check_questions, run_eval
 from codi_core.evaluation.outcomes import counted, spells_out
 from codi_core.evaluation.stats import share
 from codi_core.keys import key_of
+from codi_core.models.files import RUN
 from codi_core.models.model import CodiModel
 from codi_core.problems.clusters import clusters_of, family_of, grouping
 from codi_core.problems.evalsets import EVAL_SETS, load_eval_set
@@ -181,7 +182,8 @@ def stored_evals(workbench: Workbench, model: ModelSpec) -> list[EvalReport]:
     artifacts, skipped = workbench.store.readable(EVALS, EvalSpec)
     for reason in skipped:
         log.warning("left out: %s", reason)
-    return [_report(spec, read_rows(artifact), (), "") for artifact, spec in artifacts if spec.model == model]
+    own = (model, replace(model, name=RUN))  # as a run's checkpoint was called before runs had names
+    return [_report(spec, read_rows(artifact), (), "") for artifact, spec in artifacts if spec.model in own]
 
 
 def shipped_accuracy(workbench: Workbench, spec: EvalSpec) -> Share | None:

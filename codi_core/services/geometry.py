@@ -24,7 +24,7 @@ from codi_core.problems.clusters import clusters_of
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.effects import runs_of
 from codi_core.services.shared.commands import means_words, passes_words
-from codi_core.services.shared.directions import collect_in_turns, means_samples, means_spec
+from codi_core.services.shared.directions import check_means, collect_in_turns, means_samples, means_spec
 from codi_core.services.shared.requests import ConditionRequest, MeansRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.steering.components import principal_components
@@ -89,6 +89,8 @@ def geometry(
     """
     if request.space not in SPACES or request.passes < 1:
         raise InputError(f"'{request.space}' after {request.passes} passes: choose among {', '.join(SPACES)}, and at least one pass.")
+
+    check_means(workbench, request.model, request.means, request.passes)
 
     def spec_of(engine: Engine, check_cancelled: CheckCancelled) -> GeometrySpec:
         _check_layer(engine, request)

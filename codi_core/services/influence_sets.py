@@ -16,10 +16,10 @@ from codi_core.evaluation.influence import Prompts, attention, masses, rolled_ou
 from codi_core.evaluation.stats import estimate
 from codi_core.keys import key_of
 from codi_core.problems.clusters import clusters_of
-from codi_core.problems.evalsets import load_eval_set
+from codi_core.problems.evalsets import asked_of, load_eval_set
 from codi_core.services.influence import by_words, check_by, collect_for, command_of, directions_for, graphs_of
 from codi_core.services.shared.budget import check_budget
-from codi_core.services.shared.directions import means_spec
+from codi_core.services.shared.directions import check_means, means_spec
 from codi_core.services.shared.requests import MeansRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.store import save_json, save_npz
@@ -60,14 +60,16 @@ def influence_set(
     Raises InputError, DataError, ModelError, and Cancelled when ``viewer`` asked for something newer.
     """
     check_by(request.by)
+    rows = request.passes + 1 if compute else 0
+    check_budget(workbench, influence_set_command(request), asked_of(request.eval_set, request.n), rows, request.passes)
+    if by_means := request.by in ("mean", "resample"):
+        check_means(workbench, request.model, request.means, request.passes)
     eval_set, questions = _questions(request)
-    if compute:
-        check_budget(workbench, influence_set_command(request), len(questions), request.passes + 1, request.passes)
     if not questions:
         raise DataError(f"The eval set '{request.eval_set}' has no questions.")
 
     def spec_of(engine: Engine, check_cancelled: CheckCancelled) -> InfluenceSpec:
-        means = means_spec(engine, request.means, request.passes).key if request.by in ("mean", "resample") else ""
+        means = means_spec(engine, request.means, request.passes).key if by_means else ""
         return InfluenceSpec(engine.model.spec.key, eval_set, request.by, request.passes, means, request.seed)
 
     spec = workbench.run(request.model, spec_of, viewer, on_wait)

@@ -127,8 +127,8 @@ def _check_budget(workbench: Workbench, request: PatchMapRequest, depths: int) -
     """Both what is answered to find pairs, and every cell of every pair."""
     command = patch_map_command(request)
     if not request.single:
-        check_budget(workbench, command, _candidates(request), 1, request.passes)
-    check_budget(workbench, command, 1 if request.single else request.n, (request.passes + 1) * depths, request.passes)
+        check_budget(workbench, command, _candidates(request), 1, request.passes, ("candidate question", "direction"))
+    check_budget(workbench, command, 1 if request.single else request.n, (request.passes + 1) * depths, request.passes, ("pair", "cell"))
 
 
 def _candidates(request: PatchMapRequest) -> int:

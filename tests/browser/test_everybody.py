@@ -53,6 +53,10 @@ PALE = """() => {
 }"""
 """Words at axes that are below 4.5:1 on the page; axe does not look into charts."""
 
+BARS = """[...document.querySelectorAll('.shares .track')].filter((one) => one.checkVisibility())
+  .map((one) => one.clientWidth / one.parentElement.clientWidth)"""
+"""How much of its row every bar has."""
+
 
 def violations(page: Page) -> list[Any]:
     page.evaluate(AXE)
@@ -77,6 +81,7 @@ def test_a_page_is_for_everybody(page: Page, address: str, state: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     settled(page)
     assert page.evaluate(CUT) == []
+    assert min(page.evaluate(BARS), default=1) > 0.9, "a bar beside its name is too short to be read"
     if state in ON_A_TELEPHONE:
         assert violations(page) == []
     wide = "document.querySelector('[data-testid=stMain]').scrollWidth - document.querySelector('[data-testid=stMain]').clientWidth"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,11 @@ from codi_core.errors import Cancelled, DataError, InputError
 from codi_core.evaluation.donors import choose_donors, swap
 from codi_core.evaluation.evals import run_eval
 from codi_core.problems.evalsets import load_eval_set
-from codi_core.services.evaluate import EvalRequest, evaluate, stored_evals
+from codi_core.services.evaluate import EVALS, ROWS, EvalRequest, evaluate, stored_evals
 from codi_core.services.shared import turns
 from codi_core.services.shared.workbench import Workbench
-from codi_core.values.evals import EvalRow
+from codi_core.store import save_parquet
+from codi_core.values.evals import EvalRow, EvalSpec
 from codi_core.values.model import RolloutConfig
 from codi_core.values.questions import Question
 from tests.checkpoints import tensors_of, write
@@ -134,6 +136,18 @@ def test_the_second_time_is_read_not_computed(workbench: Workbench, folder: str,
     assert second == first
     assert stored_evals(workbench, first.spec.model) == [replace(first, swaps=())]
     assert stored_evals(workbench, replace(first.spec.model, name="another")) == []
+
+
+def test_what_was_evaluated_before_runs_had_names_is_still_found(workbench: Workbench, tmp_path: Path, folder: str) -> None:
+    shutil.copytree(folder, tmp_path / "run" / "checkpoint")
+    request = EvalRequest(str(tmp_path / "run" / "checkpoint"), "bundled", 12, passes=2)
+    report = evaluate(workbench, request)
+    assert report.spec.model.name == "run"
+    former = EvalSpec(replace(report.spec.model, name="checkpoint"), report.spec.eval_set, report.spec.rollout)
+    rows = workbench.store.read(EVALS, report.spec.key).parquet(ROWS)
+    workbench.store.keep(EVALS, former, lambda place: save_parquet(place / ROWS, rows))
+    assert {found.spec for found in stored_evals(workbench, report.spec.model)} == {report.spec, former}
+    assert stored_evals(workbench, replace(report.spec.model, checkpoint="0" * 64)) == []
 
 
 def test_fresh_computes_again_and_finds_the_same(workbench: Workbench, folder: str) -> None:

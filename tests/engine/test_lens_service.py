@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from codi_core.lenses.training import LensTrainSpec
 from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.lenses import comparison_table, drawn_questions, lens_menu, train_lens
 from codi_core.services.shared.workbench import Workbench
+from tests.checkpoints import tensors_of, write
 
 SPEC = LensTrainSpec(indices="3+5", n_questions=12, n_held_out=6, steps=4, batch=8)
 
@@ -39,6 +42,22 @@ def test_a_lens_trained_anew_replaces_the_one_in_memory(workbench: Workbench, fo
         train_lens(workbench, folder, replace(SPEC, seed=seed), "test", quiet)
         entropies.append(inspect(workbench, request, "test").grids["tuned:3+5"].entropy)
     assert (entropies[0] != entropies[1]).any()
+
+
+def test_lenses_of_two_runs_lie_apart_and_one_made_before_runs_had_names_is_still_read(workbench: Workbench, tmp_path: Path) -> None:
+    runs = [str(write(tmp_path / name / "checkpoint", tensors_of(lora=False, seed=seed))) for seed, name in enumerate(("first", "second"))]
+    made = [train_lens(workbench, run, SPEC, "test", quiet) for run in runs]
+    assert [(lens.folder.parent.name, lens.card.model.name) for lens in made] == [("first", "first"), ("second", "second")]
+    made[0].folder.parent.rename(made[0].folder.parent.with_name("checkpoint"))
+    workbench.forget_lenses()
+    for run, lens in zip(runs, made, strict=True):
+        (option,) = [option for option in lens_menu(workbench, run, "test") if option.card]
+        assert option.card is not None and option.card.key == lens.card.key
+        inspect(workbench, InspectRequest(run, "How many are 3 and 4?", lenses=("tuned:3+5",)), "test")
+    shutil.rmtree(made[1].folder)
+    with pytest.raises(LensError, match="has no lens 'tuned:3\\+5'"):
+        workbench.forget_lenses()
+        inspect(workbench, InspectRequest(runs[1], "How many are 3 and 5?", lenses=("tuned:3+5",)), "test")
 
 
 @pytest.mark.parametrize("held_out", ["train", "means", "train+select"])

@@ -16,21 +16,27 @@ import streamlit
 
 from codi_core.engine.engine import Engine
 from codi_core.errors import ArtifactError, BudgetError, DataError, ModelError
+from codi_core.problems import evalsets
 from codi_core.services import patch_maps
-from codi_core.services.ablate import AblateRequest, EarlyStopRequest, ablate, early_stop
+from codi_core.services.ablate import AblateRequest, EarlyStopRequest, ImportanceRequest, ablate, early_stop, importance
 from codi_core.services.catalog import download, model_choices
-from codi_core.services.detect import DetectRequest, batches_of, detect
+from codi_core.services.detect import DetectRequest, batches_of, detect, stored_detection
 from codi_core.services.differences import DifferenceRequest, read_differences
-from codi_core.services.effects import evaluate_condition
+from codi_core.services.effects import compare_conditions, evaluate_condition, visited
+from codi_core.services.geometry import GeometryRequest, geometry
+from codi_core.services.influence import InfluenceRequest, influence
 from codi_core.services.influence_sets import InfluenceSetRequest, influence_set
 from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.patch_maps import PatchMapRequest, patch_map
 from codi_core.services.shared.interventions import KV, Difference
 from codi_core.services.shared.meter import Meter
-from codi_core.services.shared.requests import ConditionRequest
+from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SteerRequest, VectorRequest
 from codi_core.services.shared.workbench import Workbench
+from codi_core.services.steer import steer
 from codi_core.services.uploads import save_upload
+from codi_core.services.vectors import vector_info
 from codi_core.settings import ROOT, Settings
+from codi_core.steering.vectors import VectorSpace
 from codi_core.ui.shell import calls
 from codi_core.ui.shell.calls import within
 from codi_core.ui.shell.errors import said, shown_errors
@@ -38,6 +44,8 @@ from codi_core.values.questions import Question
 
 MODEL = "bundled-steps"
 TWO = ("Ann has 3 cups and buys 4. How many cups?", "Ann has 3 cups and buys 5. How many cups?")
+MANY = MeansRequest("means", 5_000)
+MEANS_N = r"5,000 questions: .* up to 10 .*codi_core geometry .*--means-n 5000"
 CONDITION = ConditionRequest(MODEL, (KV(Difference(2, 4), 1.0, (5,)),), "templates", n=20, controls=40)
 
 
@@ -60,29 +68,48 @@ def nothing_runs(*asked: object, **how: object) -> None:
         (lambda bench: next(detect(bench, DetectRequest(MODEL, "templates", 20), "a")), r"codi_core detect .*--n 20"),
         (lambda bench: next(influence_set(bench, InfluenceSetRequest(MODEL, n=20), "a")), "codi_core influence"),
         (lambda bench: next(early_stop(bench, EarlyStopRequest(MODEL, "templates", 20), "a")), "codi_core eval"),
+        (
+            lambda bench: next(early_stop(bench, EarlyStopRequest(MODEL, "select", 5_000), "a", compute=False)),
+            "5,000 questions: .*--n 5000",
+        ),
+        (lambda bench: next(influence_set(bench, InfluenceSetRequest(MODEL, "select", 0), "a", compute=False)), "1,000 questions"),
+        (lambda bench: stored_detection(bench, DetectRequest(MODEL, "select", 5_000), "a"), "5,000 questions"),
+        (lambda bench: visited(bench, replace(CONDITION, eval_set="select", n=5_000), [1.0], "a"), "5,000 questions"),
+        (lambda bench: compare_conditions(bench, CONDITION, replace(CONDITION, passes=3), "a"), "20 questions"),
         (lambda bench: read_differences(bench, DifferenceRequest(MODEL, n=20), "a"), r"codi_core geometry .*--means-n 20"),
+        (lambda bench: geometry(bench, GeometryRequest(MODEL, means=MANY), "a"), MEANS_N),
+        (lambda bench: next(evaluate_condition(bench, replace(CONDITION, n=9, controls=0, means=MANY), "a")), MEANS_N),
+        (lambda bench: next(importance(bench, ImportanceRequest(MODEL, TWO[0], means=MANY), "a")), MEANS_N),
+        (lambda bench: next(influence_set(bench, InfluenceSetRequest(MODEL, n=1, by="mean", means=MANY), "a")), MEANS_N),
+        (lambda bench: influence(bench, InfluenceRequest(MODEL, TWO[0], "mean", means=MANY), "a"), MEANS_N),
+        (lambda bench: steer(bench, SteerRequest(MODEL, TWO[0], CONDITION.interventions, MANY), "a"), MEANS_N),
+        (lambda bench: vector_info(bench, VectorRequest(MODEL, Difference(2, 4), VectorSpace("h"), MANY), "a"), MEANS_N),
     ],
 )
-def test_a_request_above_the_budget_is_refused_with_its_command(
+def test_a_request_above_the_budget_is_refused_with_its_command_before_a_question_is_drawn(
     bench: Workbench, start: Callable[[Workbench], Any], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evalsets, "_drawn_once", nothing_runs)
     monkeypatch.setattr(bench, "engine", nothing_runs)
     with pytest.raises(BudgetError, match=says):
         start(bench)
 
 
-def test_many_directions_at_once_are_refused_too(bench: Workbench) -> None:
+def test_many_directions_at_once_are_refused_too(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evalsets, "_drawn_once", nothing_runs)
     with pytest.raises(BudgetError, match="directions × 6 passes"):
         next(ablate(bench, AblateRequest(MODEL, ("zero", "mean"), eval_set="templates", n=10), "a"))
+    with pytest.raises(BudgetError, match=MEANS_N):
+        next(ablate(bench, AblateRequest(MODEL, n=1, means=MANY), "a", compute=False))
 
 
 @pytest.mark.parametrize(
     ("limits", "asked", "says"),
     [
-        ({"most_questions": 100}, PatchMapRequest(MODEL, n=4), r"160 questions: .* up to 100 .*codi_core patch .*--n 4"),
-        ({"most_work": 900}, PatchMapRequest(MODEL, n=4), r"160 questions × 1 direction × 6 passes = 960: .*codi_core patch"),
-        ({"most_work": 1_000}, PatchMapRequest(MODEL, n=16), r"16 questions × \d+ directions × 6 passes = .*codi_core patch .*--n 16"),
-        ({"most_work": 100}, PatchMapRequest(MODEL, *TWO), r"1 question × \d+ directions × 6 passes = .*codi_core patch .*--into"),
+        ({"most_questions": 100}, PatchMapRequest(MODEL, n=4), r"160 candidate questions: .* up to 100 .*codi_core patch .*--n 4"),
+        ({"most_work": 900}, PatchMapRequest(MODEL, n=4), r"160 candidate questions × 1 direction × 6 passes = 960: .*codi_core patch"),
+        ({"most_work": 1_000}, PatchMapRequest(MODEL, n=16), r"16 pairs × \d+ cells × 6 passes = .*codi_core patch .*--n 16"),
+        ({"most_work": 100}, PatchMapRequest(MODEL, *TWO), r"1 pair × \d+ cells × 6 passes = .*codi_core patch .*--into"),
     ],
 )
 def test_a_map_of_patches_has_a_budget_too(

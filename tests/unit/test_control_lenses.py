@@ -35,10 +35,12 @@ def test_every_latent_is_read_with_the_j_of_another_index_and_bot_with_its_own()
 def test_the_document_keeps_the_sections_of_models_that_are_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = tmp_path / "instruments.md"
     monkeypatch.setattr(instruments, "DOCUMENT", document)
-    assert instruments._written() == {}
+    monkeypatch.setattr(instruments, "section", lambda _, model: iter([f"\n### {model}\n", "new"]))
     own = {"a": "\n### a\n\n1\n\n### a beside its pause twin, a-pause\n\n2\n", "b": "\n### b\n\n3\n"}
     document.write_text(instruments.INTRO + "".join(own.values()), encoding="utf-8")
-    assert instruments._written() == own
+    monkeypatch.setattr("sys.argv", ["instruments", "b", "c"])
+    instruments.main()
+    assert document.read_text(encoding="utf-8") == instruments.INTRO + own["a"] + "\n### b\n\nnew\n\n### c\n\nnew\n"
 
 
 def test_the_best_swap_is_counted_over_questions_and_random_ones() -> None:

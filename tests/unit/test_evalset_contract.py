@@ -6,7 +6,7 @@ import pytest
 
 from codi_core.errors import DataError
 from codi_core.problems.answers import compared
-from codi_core.problems.evalsets import DEFAULT_MEANS, EVAL_SETS, load_eval_set, means_sets
+from codi_core.problems.evalsets import DEFAULT_MEANS, EVAL_SETS, asked_of, load_eval_set, means_sets
 from codi_core.problems.hub import PublicFiles
 
 ONLINE = {name for name, row in EVAL_SETS.items() if isinstance(getattr(row.source, "__self__", None), PublicFiles)}
@@ -27,12 +27,18 @@ def test_a_row_drawn_here_gives_usable_questions_the_same_ones_every_time(name: 
     spec, questions = load_eval_set(name, 12, 3)
     assert (spec.name, spec.n, spec.seed) == (name, 12, 3)
     assert load_eval_set(name, 12, 3)[0] == spec
+    assert asked_of(name, 12) == 12
     assert load_eval_set(name, 12, 4)[0].digest != spec.digest
     assert len({question.id for question in questions}) == len(questions) == 12
     assert all(question.question.strip() and question.question.endswith(EVAL_SETS[name].suffix) for question in questions)
     assert all(question.known and compared(question.rule, question.gold) is not None for question in questions)
     with pytest.raises(DataError):
         load_eval_set(name, 10**6)
+
+
+@pytest.mark.parametrize("name", ["templates", "bundled", "who-has-more"])  # the others take seconds to draw
+def test_how_many_all_of_a_set_are_is_known_beforehand(name: str) -> None:
+    assert asked_of(name, 0) == len(load_eval_set(name, 0)[1])
 
 
 @pytest.mark.parametrize("name", sorted(ONLINE))

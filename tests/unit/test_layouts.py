@@ -19,7 +19,7 @@ from codi_core.cli import main
 from codi_core.engine.engine import Engine
 from codi_core.errors import CheckpointError, ModelError
 from codi_core.models.architectures import architecture_of, empty_model, make_rotary
-from codi_core.models.files import find_weights, read_tensors, release
+from codi_core.models.files import find_weights, names_of, own_name, read_tensors, release
 from codi_core.models.hub import wanted_of
 from codi_core.models.model import CodiModel
 from codi_core.models.presets import base_config, known_bases
@@ -464,7 +464,31 @@ def test_one_file_as_the_model(tmp_path: Path) -> None:
     refused(folder, COCONUT, "checkpoint_16, checkpoint_17", "give one of them")
     model = opened(folder / "checkpoint_17", COCONUT)
     same(model, COCONUT)
-    assert model.spec.name == "checkpoint_17"
+    assert model.spec.name == f"{folder.name}-checkpoint_17"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("runs/tiny/checkpoint", "tiny"),
+        ("runs/tiny/checkpoint-500", "tiny-checkpoint-500"),
+        ("runs/tiny/checkpoint/model.safetensors", "tiny-model.safetensors"),
+        ("models/CODI-gpt2/pytorch_model.bin", "CODI-gpt2-pytorch_model.bin"),
+        ("models/CODI-gpt2", "CODI-gpt2"),
+        ("models/final", "models-final"),
+        ("models/final_words", "final_words"),
+        ("checkpoint", "checkpoint"),
+    ],
+)
+def test_a_model_is_called_by_what_tells_it_apart(place: str, name: str) -> None:
+    assert own_name(Path("/", place)) == name
+
+
+def test_results_of_a_run_are_looked_for_under_its_former_name_too(tmp_path: Path) -> None:
+    place = tmp_path / "tiny" / "checkpoint"
+    place.mkdir(parents=True)
+    assert names_of(str(place)) == (str(place), "tiny", "checkpoint")
+    assert "tiny" not in names_of("elsewhere/checkpoint")
 
 
 def test_what_the_hub_should_send() -> None:

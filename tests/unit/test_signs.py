@@ -21,6 +21,7 @@ def test_nothing_is_not_below_nothing(nothing: float) -> None:
     )
     for text in (*said, points(nothing), signed(-0.0)):
         assert "-" not in text and "−" not in text, text
+    assert (decimal(nothing, "+.2f"), decimal(nothing, ".2f")) == ("+0.00", "0.00"), "one sign for nothing, whichever side was rounded"
 
 
 def test_a_difference_is_told_in_points_with_its_interval() -> None:

@@ -70,3 +70,9 @@ def test_max_statistic_lies_between_p_and_bonferroni() -> None:
     one = stats.max_statistic(grid[:, :1], CLUSTERS, 5_000)
     assert one == pytest.approx(p[:1], abs=0.03)  # a grid of one cell, and of one cell many times over, needs no adjustment
     assert stats.max_statistic(np.repeat(grid[:, :1], CELLS, 1), CLUSTERS, 5_000) == pytest.approx(np.repeat(one, CELLS), abs=0.02)
+
+
+def test_max_statistic_of_some_columns_is_that_of_the_whole_grid() -> None:
+    grid = null_grid(np.random.default_rng(1), CLUSTERS[0], 0.5)
+    assert np.array_equal(stats.max_statistic(grid, CLUSTERS, only=[2, 0]), stats.max_statistic(grid, CLUSTERS)[[2, 0]])
+    assert not np.array_equal(stats.max_statistic(grid, CLUSTERS, only=[0]), stats.max_statistic(grid[:, :1], CLUSTERS))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from codi_core.evaluation.stats import holm
+from codi_core.models.files import names_of
 from codi_core.services.claims.claim import FieldClaim, FieldVerdict, Ruling
 from codi_core.services.claims.evidence import Evidence, stored_evidence
 from codi_core.services.claims.parts import Part
@@ -22,9 +22,9 @@ Table = dict[str, list[FieldVerdict]]
 
 
 def verdicts(store: Store, models: Sequence[str] = (), claims: Sequence[FieldClaim] = CLAIMS) -> Table:
-    """Of the models that are named, and of the others that something is stored of: a folder is stored under its last part."""
+    """Of the models that are named, and of the others that something is stored of."""
     found = stored_evidence(store)
-    own = {model: model if model in found else Path(model).expanduser().name for model in models}
+    own = {model: next((name for name in names_of(model) if name in found), model) for model in models}
     own |= {name: name for name in sorted(found) if name not in own.values()}
     return {model: judged(model, found.get(name, {}), claims) for model, name in own.items()}
 

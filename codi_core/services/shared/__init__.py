@@ -2,8 +2,8 @@
 
 * `budget`: `check_budget`. How much one request may ask of a server.
 * `commands`: `condition_command`, `steer_command`, `means_words`, `sweep_command`. The command lines that repeat a request.
-* `directions`: `condition_of`, `means_spec`, `collect_in_turns`, `means_samples`, `directions_of`. From a request to its condition and the
-  latents its directions are made from.
+* `directions`: `condition_of`, `check_means`, `means_spec`, `collect_in_turns`, `means_samples`, `directions_of`. From a request to its
+  condition and the latents its directions are made from.
 * `entry`: `Entry`, `note`, `at`, `outcome_of`. One request to a server as it goes: what was asked, by whom, how long it waited and ran.
 * `interventions`. What screens and commands may know of steering, its methods, sources and sweeps.
 * `meter`: `Meter`, `Tally`. What a server did: one line in its log a request, and counters for whoever watches it.

@@ -13,7 +13,7 @@ from codi_core.errors import InterventionError
 from codi_core.lenses.base import Lens
 from codi_core.lenses.jacobian import JacobianLens, jacobian_variants
 from codi_core.lenses.tracked import track
-from codi_core.problems.evalsets import load_eval_set
+from codi_core.problems.evalsets import asked_of, load_eval_set
 from codi_core.services.shared.budget import check_budget
 from codi_core.services.shared.commands import means_words, passes_words
 from codi_core.services.shared.requests import MeansRequest
@@ -59,8 +59,14 @@ def condition_of(
     return Condition(engine.model.spec.key, eval_set, rollout, interventions, spec, overlap and needed, lenses=lenses)
 
 
+def check_means(workbench: Workbench, model: str, means: MeansRequest, passes: int) -> None:
+    """Raises BudgetError for more questions than a server takes, and DataError when there is no such eval set."""
+    words = ["geometry", "--model", model, *passes_words(model, passes), *means_words(means)]
+    check_budget(workbench, shlex.join(["python", "-m", "codi_core", *words]), asked_of(means.eval_set, means.n), 1, passes)
+
+
 def means_spec(engine: Engine, means: MeansRequest, passes: int = 6) -> MeansSpec:
-    """Raises DataError when there is no such eval set."""
+    """Draws the questions: `check_means` comes first. Raises DataError when there is no such eval set."""
     return MeansSpec(engine.model.spec.key, load_eval_set(means.eval_set, means.n, means.seed)[0], means.only, passes)
 
 
@@ -76,8 +82,9 @@ def collect_in_turns(
 ) -> None:
     """See to it that `means_samples` finds the latents of the means' questions: a block a turn, behind the answers that others wait for.
 
-    Raises what ``check`` raises before any work, DataError, ModelError, and Cancelled when the viewer asked for something newer.
+    Raises what `check_means` and ``check`` raise before any work, ModelError, and Cancelled when the viewer asked for something newer.
     """
+    check_means(workbench, model, means, passes)
     asked = (model, means, passes)
     with workbench.alone(asked, on_wait):
         if asked not in workbench.collected:
@@ -87,8 +94,6 @@ def collect_in_turns(
 
 def _collect(workbench: Workbench, means: MeansRequest, passes: int, turns: Turns, check: Callable[[Engine], object]) -> None:
     questions = load_eval_set(means.eval_set, means.n, means.seed)[1]
-    words = ["geometry", "--model", turns.model, *passes_words(turns.model, passes), *means_words(means)]
-    check_budget(workbench, shlex.join(["python", "-m", "codi_core", *words]), len(questions), 1, passes)
     spec = turns.once(lambda engine, _: (check(engine), means_spec(engine, means, passes)))[1]
     if not workbench.store.ready(MEANS, spec.key):
         chosen = chosen_questions(spec, questions)

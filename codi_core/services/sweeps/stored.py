@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from codi_core.engine.engine import Engine
 from codi_core.errors import ArtifactError, InputError, ModelError
 from codi_core.evaluation.outcomes import counted
 from codi_core.evaluation.prepared import PreparedSet
+from codi_core.models.files import names_of
 from codi_core.problems.clusters import grouping
 from codi_core.problems.evalsets import load_eval_set
 from codi_core.services.effects import Flip
@@ -56,8 +56,9 @@ def sweep_keys(store: Store) -> list[str]:
 
 
 def of_model(tables: Sequence[SweepTable], model: str) -> list[SweepTable]:
-    """Those of a model by its name here: a folder is stored under its last part."""
-    return [table for table in tables if table.model_name in (model, Path(model).expanduser().name)]
+    """Those of a model by its name here."""
+    names = names_of(model)
+    return [table for table in tables if table.model_name in names]
 
 
 def left_out(store: Store) -> int:

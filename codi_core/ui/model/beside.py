@@ -8,7 +8,7 @@ import streamlit as st
 
 from codi_core.figures.contrast import amount, contrast_panel, contrast_sentence, contrast_table
 from codi_core.figures.lens import heatmap
-from codi_core.figures.lens_card import MEASURES, measured_panel
+from codi_core.figures.lens_card import MEASURES, measured_panel, top_of
 from codi_core.services.evaluate import EvalReport
 from codi_core.services.lens_contrasts import LensContrast, lens_contrast
 from codi_core.services.twins import AccuracyContrast, accuracy_contrasts
@@ -70,7 +70,7 @@ def lens(model: str, control: str, card: LensCard) -> None:
     judged, difference = (found.agree_control, found.agree) if share else (found.kl_control, found.kl)
     what = f"{measure} of {card.name}"
     sentence = contrast_sentence(what, difference, share)
-    panels = [measured_panel(f"Control: {control}", judged, measure), contrast_panel(what, difference, share)]
+    panels = [measured_panel(f"Control: {control}", judged, measure, top_of(card, measure)), contrast_panel(what, difference, share)]
     condition = f"{model} beside its control {control} · {condition_of(card)}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.markdown(f"**{plain(sentence)}**", width="stretch")

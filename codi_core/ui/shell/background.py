@@ -124,7 +124,7 @@ def controls(run: Run[Value], work: Work[Value], done: float, caption: str, key:
         else:
             label = "Go on" if done > 0 else start
             st.button(label, icon=":material/play_arrow:", type="primary", key=f"{key}-run", on_click=run.start, args=(work,))
-        if run.running or run.started or done > 0:
+        if run.running or done > 0 or (run.started and run.error is None):  # what failed before it had anything is told by its error
             state = "" if run.running else " · stopped; everything below is about these" if done > 0 else " · stopped"
             st.progress(min(max(done, 0.0), 1.0), text=caption + state + (_in_line() if run.running else ""))
     if run.error is not None:

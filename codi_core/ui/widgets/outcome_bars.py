@@ -41,6 +41,13 @@ CSS = f"""<style>
 .shares .scale span {{ position: absolute; transform: translateX(-50%); white-space: nowrap; }}
 .shares .scale span:first-child {{ transform: none; }}
 .shares .scale span:last-child {{ transform: translateX(-100%); }}
+@media (max-width: 640px) {{
+  .shares {{ grid-template-columns: 1fr max-content; grid-auto-flow: dense; }} /* the bar below its name and number */
+  .shares > b {{ grid-column: 1; }}
+  .shares > span {{ grid-column: 2; }}
+  .shares > :is(.track, .scale) {{ grid-column: 1 / -1; }}
+  .shares > div:not([class]) {{ display: none; }}
+}}
 .shares .legend {{ grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: .1rem .9rem; font-size: .82rem; }}
 .shares .legend i {{ display: inline-block; width: .75rem; height: .75rem; border-radius: 2px; margin-right: .3rem; vertical-align: -1px; }}
 {"".join(f".shares .{name.replace(' ', '-')} {{ background-color: {colour}; }}" for name, colour in COLOURS.items())}

@@ -55,6 +55,15 @@ class Evidence:
         groups = found.groupby(["variant", "a", "b", "index", found["coefficient"].abs()]) if len(found) else ()
         return {_key(key): group["delta"].to_numpy(float) for key, group in groups}
 
+    @cached_property
+    def best_possible(self) -> dict[Against, float]:
+        """The smallest p over the whole grid that any cell could have: if it fixed every question that is wrong unsteered and broke none.
+
+        The other cells stay as they are; the ideal one takes the place of the best. Both readings have the same cells.
+        """
+        rows = list(self.grids["B-A"].rows.values())
+        return {"same": _best_possible(self, rows, "same"), "all": _best_possible(self, rows, "all")}
+
     def by_size(self, reading: Reading) -> dict[float, list[Row]]:
         """Cells by \\|coefficient\\|, the smallest first."""
         rows: dict[float, list[Row]] = {}
@@ -105,18 +114,14 @@ def place_of(own: Evidence, row: Row) -> Band:
     return Band() if band is None else Band.of(float(row["delta"]), band)
 
 
-def best_possible(own: Evidence, rows: Sequence[Row], against: Against) -> float:
-    """The smallest p over the whole grid that any cell could have: if it fixed every question that is wrong unsteered and broke none.
-
-    The other cells stay as they are; the ideal one takes the place of the best.
-    """
+def _best_possible(own: Evidence, rows: Sequence[Row], against: Against) -> float:
     unsteered = {passes: baseline_of(own, row, against) for passes, row in {int(row["passes"]): row for row in rows}.items()}
     steered: PerQuestion = own.correct[:, [int(row["place"]) for row in rows]].astype(float)
     differences = steered - np.stack([unsteered[int(row["passes"])] for row in rows], 1)
     best, smallest = int(differences.mean(0).argmax()), 1.0
-    for right in unsteered.values():
+    for right in {right.tobytes(): right for right in unsteered.values()}.values():
         differences[:, best] = 1 - right
-        smallest = min(smallest, float(max_statistic(differences, own.clusters)[best]))
+        smallest = min(smallest, float(max_statistic(differences, own.clusters, only=[best])[0]))
     return smallest
 
 

@@ -19,7 +19,7 @@ from codi_core.services.sweeps.claims.claim import (
     suffix_of,
     unclear,
 )
-from codi_core.services.sweeps.claims.evidence import Evidence, baseline_of, best_possible, place_of
+from codi_core.services.sweeps.claims.evidence import Evidence, baseline_of, place_of
 from codi_core.values.verdict import ALPHA, ENOUGH, OUTSIDE
 
 
@@ -49,7 +49,7 @@ class NeverBetter(Claim):
         if better:
             return tested
         wrong = max(int((1 - baseline_of(own, row, against)).sum()) for row in {row["passes"]: row for row in rows}.values())
-        floor = max(float(mcnemar(wrong, 0)), best_possible(own, rows, against))
+        floor = max(float(mcnemar(wrong, 0)), own.best_possible[against])
         return replace(tested, floor=floor, room=f"{wrong} of {len(own.correct):,} questions are wrong unsteered")
 
     def judge(self, tested: Tested) -> tuple[Ruling, str]:
