@@ -80,7 +80,8 @@ def estimate(values: npt.ArrayLike, clusters: Clusters) -> Estimated:
     found = np.empty((3, flat.shape[1]))
     for exact, labels in ((True, kinds), (False, [*kinds, np.arange(len(flat))])):
         columns = np.flatnonzero(outcomes == exact)
-        deals = [_dealt(kind) for kind in labels if len(columns) and len(np.unique(kind)) >= FEWEST_DEALT]
+        members = [_members(kind) for kind in labels if len(columns)]
+        deals = [(own, _dealt(own.shape[0])) for own in members if own.shape[0] >= FEWEST_DEALT]
         for some in np.array_split(columns, math.ceil(len(columns) / COLUMNS) or 1):
             found[:, some] = _widest(flat[:, some], clusters, deals, exact)
     low, high, p = found.reshape(3, *values.shape[1:])
@@ -264,7 +265,7 @@ def _student_below(p: float, degrees: npt.ArrayLike) -> Array:
 # Parts of the estimate: columns ``[question column]``
 
 
-Deal = tuple[Any, Array]
+Deal = tuple[Any, npt.NDArray[np.int8]]
 """Members of the clusters ``[cluster question]`` (sparse) and who is dealt into the first half ``[deal cluster]``."""
 
 
@@ -289,7 +290,7 @@ def _exact(differences: Array) -> Bounds:
     return Bounds(*mcnemar_interval(fixed, broken, len(differences)), mcnemar(fixed, broken))
 
 
-def _halves(values: Array, members: Any, deals: Array) -> Bounds:
+def _halves(values: Array, members: Any, deals: npt.NDArray[np.int8]) -> Bounds:
     """Clusters dealt into two halves at random: p is the share of deals in which the means of the two have not the same sign.
 
     A mean is not rejected while it lies between the two in at least 1 − LEVEL of the deals. Those are Hartigan's typical values (1969)
@@ -310,12 +311,8 @@ def _halves(values: Array, members: Any, deals: Array) -> Bounds:
     return Bounds(low, high, p)
 
 
-def _dealt(labels: npt.NDArray[Any]) -> Deal:
-    return (members := _members(labels)), _ways(members.shape[0]).astype(float)
-
-
 @lru_cache(maxsize=8)  # of so many questions, their triples and their templates: the same for every condition
-def _ways(groups: int) -> npt.NDArray[np.int8]:
+def _dealt(groups: int) -> npt.NDArray[np.int8]:
     """All ways of dealing up to ENUMERATED clusters (the last one stays in the second half), REPLICATES at random of more."""
     if groups <= ENUMERATED:
         return np.array([(*deal, 0) for deal in product((0, 1), repeat=groups - 1)], np.int8)
