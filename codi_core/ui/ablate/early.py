@@ -17,6 +17,7 @@ from codi_core.ui.ablate.link import LINES
 from codi_core.ui.shell import background, calls
 from codi_core.ui.shell.background import Run
 from codi_core.ui.shell.errors import plain, shown_errors
+from codi_core.ui.widgets import linked
 from codi_core.ui.widgets.export import export_menu
 from codi_core.ui.widgets.outcome_bars import Bar, outcome_bars
 from codi_core.ui.widgets.plot import plot
@@ -61,7 +62,7 @@ def _show(curve: PassCurve, request: EarlyStopRequest, card: ModelCard) -> None:
     )
     st.markdown(f"**{plain(_verdict(curve))}**")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        lines = st.segmented_control("A line for", LINES, default=LINES[0], required=True, key="lines", bind="query-params")
+        lines = st.segmented_control("A line for", LINES, default=LINES[0], required=True, **linked.bound("lines", LINES, LINES[0]))
         table = st.toggle("Table", key="table", bind="query-params", help="The same numbers as a table")
         groups = _groups(curve, lines)
         export_menu(

@@ -22,7 +22,7 @@ from codi_core.ui.inspect import examples
 from codi_core.ui.shell import background, calls, url
 from codi_core.ui.shell.background import Run
 from codi_core.ui.shell.errors import plain, shown_errors
-from codi_core.ui.widgets import own_gold, passes_choice
+from codi_core.ui.widgets import linked, own_gold, passes_choice
 from codi_core.ui.widgets.export import export_menu
 from codi_core.ui.widgets.plot import plot
 from codi_core.ui.widgets.promptbox import prompt_box
@@ -45,12 +45,10 @@ def view(card: ModelCard, model: str) -> None:
             list(PUT),
             default="resample",
             required=True,
-            format_func=lambda kind: PUT[kind],
-            key="put",
-            bind="query-params",
+            **linked.bound("put", PUT, "resample", lambda kind: PUT[kind]),
             help="Other questions: latents of the same index, of the split 'means'. Gaussian: draws with their mean and covariance.",
         )
-        draws = st.segmented_control("Draws", DRAWS, default=32, required=True, key="draws", bind="query-params")
+        draws = st.segmented_control("Draws", DRAWS, default=32, required=True, **linked.bound("draws", DRAWS, 32))
         count = passes_choice.choose(card)
     gold, steps = own_gold.given()
     request = ImportanceRequest(model, prompt, by, draws, passes=count, gold=gold, steps=steps)
@@ -97,7 +95,7 @@ def _show(found: PromptImportance, request: ImportanceRequest, card: ModelCard) 
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             spaces = list(dict.fromkeys(latent.space for latent in found.latents))
             space: Space = st.segmented_control(
-                "Latents", services.SPACES, default="z", required=True, format_func=lambda s: SPACES[s], key="space", bind="query-params"
+                "Latents", services.SPACES, default="z", required=True, **linked.bound("space", services.SPACES, "z", lambda s: SPACES[s])
             )
             st.space("stretch")
             table = st.toggle("Table", key="table", bind="query-params", help="The same numbers as a table")

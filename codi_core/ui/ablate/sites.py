@@ -51,9 +51,7 @@ def view(card: ModelCard, model: str) -> None:
             services.KINDS,
             selection_mode="multi",
             default=DEFAULT_KINDS,
-            format_func=lambda kind: KINDS[kind],
-            key="replace",
-            bind="query-params",
+            **linked.bound("replace", services.KINDS, DEFAULT_KINDS, lambda kind: KINDS[kind]),
             help="\n\n".join(f"**{KINDS[kind]}**: {text}" for kind, text in ABOUT.items()),
         )
         spaces = st.pills(
@@ -61,9 +59,7 @@ def view(card: ModelCard, model: str) -> None:
             services.SPACES,
             selection_mode="multi",
             default=services.SPACES,
-            format_func=lambda space: SPACES[space],
-            key="spaces",
-            bind="query-params",
+            **linked.bound("spaces", services.SPACES, services.SPACES, lambda space: SPACES[space]),
             help="z: the latent as the next pass reads it. h: before the projection. KV slot: what later passes and the answer attend to.",
         )
     if not kinds or not spaces:
@@ -155,12 +151,9 @@ def _blank(found: AblationMap) -> list[AblationSite]:
 
 def _chosen(found: AblationMap) -> AblationSite:
     """`site=mean.z.3` in the URL; the largest change of accuracy when it names no site of the map."""
-    by, _, rest = url.read("site").partition(".")
-    space, _, index = rest.partition(".")
-    for site in [*found.sites, *found.refused]:
-        if (site.by, site.space, str(site.index)) == (by, space, index):
-            return site
-    return max(found.effects, key=lambda site: abs(found.effects[site].paired.delta))
+    known = {f"{site.by}.{site.space}.{site.index}": site for site in [*found.sites, *found.refused]}
+    largest = max(found.effects, key=lambda site: abs(found.effects[site].paired.delta))
+    return known[url.one_of("site", list(known), f"{largest.by}.{largest.space}.{largest.index}")]
 
 
 def _site(site: AblationSite, found: AblationMap, request: AblateRequest, choice: EvalChoice, measure: Measure) -> None:

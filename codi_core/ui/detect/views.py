@@ -112,7 +112,7 @@ def _records(shown: Shown) -> list[dict[str, Any]]:
 
 
 def _k() -> int:
-    return int(st.select_slider("Among the top k", range(1, 11), value=10, key="k", bind="query-params", width=190))
+    return int(st.select_slider("Among the top k", range(1, 11), value=10, width=190, **linked.bound("k", range(1, 11), 10)))
 
 
 def _values(readings: LensReadings, model: str) -> Shown:
@@ -184,7 +184,7 @@ def _entropy(readings: LensReadings, model: str) -> Shown | None:
 
 def _probability(readings: LensReadings, model: str) -> Shown | None:
     subset: Subset = st.segmented_control(
-        "Questions answered", SUBSETS, default=SUBSETS[0], required=True, key="subset", bind="query-params"
+        "Questions answered", SUBSETS, default=SUBSETS[0], required=True, **linked.bound("subset", SUBSETS, SUBSETS[0])
     )
     target = linked.segmented("Value of", "value", readings.targets)
     series = {name: mean_probability(readings, name, subset) for name in readings.targets}

@@ -137,11 +137,10 @@ def _source(view: View, panel: Panel, a: int, cell: tuple[int, int] | None, lege
 
 def chosen(view: View, report: DifferenceReport) -> tuple[Pair, int]:
     """`pair=2.4` and `depth=5` in the URL; the first pair and the output when absent or outside the grid."""
-    depths = report.grid.norms.shape[2]
-    a, _, b = url.read("pair").partition(".")
-    pair = (int(a), int(b)) if {a, b} <= {str(index) for index in view.indices} and a != b else FIRST_PAIR
-    given = url.read("depth")
-    return pair, int(given) if given in {str(depth) for depth in range(depths)} else depths - 1
+    depths = [str(depth) for depth in range(report.grid.norms.shape[2])]
+    pairs = {f"{a}.{b}": (a, b) for a in view.indices for b in view.indices if a != b}
+    first = f"{FIRST_PAIR[0]}.{FIRST_PAIR[1]}"
+    return pairs.get(url.one_of("pair", list(pairs), first), FIRST_PAIR), int(url.one_of("depth", depths, depths[-1]))
 
 
 def write_pair(pair: Pair, depth: int) -> None:
@@ -210,8 +209,7 @@ def cosines(view: View, report: DifferenceReport, card: ModelCard) -> None:
                 get_args(Space),
                 default="z",
                 required=True,
-                key="cosine-space",
-                bind="query-params",
+                **linked.bound("cosine-space", get_args(Space), "z"),
                 help="z: after the projection. h: before it. resid: the residual stream at the chosen layer. "
                 "kv: keys (rotation undone) and values of all layers as one vector.",
             ),

@@ -23,9 +23,7 @@ def request_of(card: ModelCard, model: str) -> GeometryRequest:
             SPACES,
             default="z",
             required=True,
-            format_func=lambda space: NAMES[space],
-            key="latents",
-            bind="query-params",
+            **linked.bound("latents", SPACES, "z", lambda space: NAMES[space]),
             help="z: after the projection, as the next pass reads it. h: before it. K: keys with their rotation undone, V: values of the "
             "cache slot. residual: the residual stream after a block.",
         )
@@ -54,5 +52,6 @@ def _layer(space: GeometrySpace, card: ModelCard) -> int | None:
     if space == "resid":
         depths = [str(depth) for depth in range(1, card.n_layers + 1)]
         return int(linked.select("After block", "depth", depths, default=depths[-1], width=110))
-    layer = st.selectbox("Layer", [ALL, *map(str, range(card.n_layers))], key="layer", bind="query-params", width=110)
+    layers = [ALL, *map(str, range(card.n_layers))]
+    layer: str = st.selectbox("Layer", layers, width=110, **linked.bound("layer", layers, ALL))
     return None if layer == ALL else int(layer)

@@ -80,9 +80,10 @@ def _verdict(found: LatentGeometry) -> str:
 
 def _scatter(found: LatentGeometry, request: GeometryRequest, condition: str) -> tuple[int, int]:
     places = list(range(len(found.explained.value)))
+    up = min(1, len(places) - 1)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        x = st.selectbox("Across", places, format_func=component, key="x", bind="query-params", width=90)
-        y = st.selectbox("Up", places, index=min(1, len(places) - 1), format_func=component, key="y", bind="query-params", width=90)
+        x: int = st.selectbox("Across", places, width=90, **linked.bound("x", places, 0, component))
+        y: int = st.selectbox("Up", places, index=up, width=90, **linked.bound("y", places, up, component))
         by = linked.segmented("Colour by", "by", COLOUR_BY)
         step = _step(found) if by == "Step value" else 1
         draw = _drawing(found, request, (x, y), by, step)
@@ -101,7 +102,7 @@ def _scatter(found: LatentGeometry, request: GeometryRequest, condition: str) ->
 def _step(found: LatentGeometry) -> int:
     most = max((len(question.steps) for question in found.questions), default=0)
     steps = [*range(1, most), -1]
-    chosen: int = st.selectbox("Value of", steps, format_func=figures.step_name, key="step", bind="query-params", width=150)
+    chosen: int = st.selectbox("Value of", steps, width=150, **linked.bound("step", steps, steps[0], figures.step_name))
     return chosen
 
 
@@ -109,14 +110,13 @@ def _drawing(
     found: LatentGeometry, request: GeometryRequest, axes: tuple[int, int], by: figures.ColourBy, step: int
 ) -> Callable[[], go.Figure]:
     """The indices to draw are asked for here, before the figure is."""
+    all_of_them, passes = range(request.passes + 1), tuple(range(1, request.passes + 1))
     indices = st.pills(
         "Indices",
-        range(request.passes + 1),
+        all_of_them,
         selection_mode="multi",
-        default=list(range(1, request.passes + 1)),
-        key="indices",
-        bind="query-params",
-        format_func=lambda index: position(index) if index else "bot",
+        default=list(passes),
+        **linked.bound("indices", all_of_them, passes, lambda index: position(index) if index else "bot"),
         help="Components are those of the passes, z1 on; bot is projected on them.",
     )
     right = _right(f"{request.key}-right", request, calls.behind("right")) if by == "Answered right" else None
@@ -150,7 +150,8 @@ def _steer(found: LatentGeometry, request: GeometryRequest, axes: tuple[int, int
             "Component", list(dict.fromkeys(axes)), default=axes[0], required=True, format_func=component, key=f"push-{axes}"
         )
         last = request.passes if request.space in ("k", "v", "resid") else request.passes - 1
-        index = st.segmented_control("At index", range(last + 1), default=min(3, last), required=True, key="at", bind="query-params")
+        first, at = min(3, last), range(last + 1)
+        index = st.segmented_control("At index", at, default=first, required=True, **linked.bound("at", at, first))
     method = component_method(request, place + 1, index)
     if method is None:
         st.caption("There is no such steering source: it is made of all layers of K or V together, and of latents with their index means.")
@@ -170,7 +171,7 @@ def _steer(found: LatentGeometry, request: GeometryRequest, axes: tuple[int, int
 def _cosines(found: LatentGeometry, request: GeometryRequest, condition: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         which = st.segmented_control(
-            "Cosines between", list(COSINES), default="Mean latents", required=True, key="cosines", bind="query-params"
+            "Cosines between", list(COSINES), default="Mean latents", required=True, **linked.bound("cosines", COSINES, "Mean latents")
         )
         table = st.toggle("Table", key="cosine-table", bind="query-params", help="The same numbers as a table")
         panel = figures.cosine_panel(found, COSINES[which])

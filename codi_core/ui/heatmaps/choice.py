@@ -13,7 +13,7 @@ from codi_core.services.shared.interventions import SWEEPS, variants
 from codi_core.services.shared.requests import SweepRequest
 from codi_core.ui.heatmaps import calls
 from codi_core.ui.heatmaps.link import LEAST, VIEWS, Setup, key_of, pick_text
-from codi_core.ui.shell import url
+from codi_core.ui.shell import missing, url
 from codi_core.ui.shell.errors import plain
 from codi_core.ui.widgets import linked
 from codi_core.values.sweep import Grid, Row, SweepTable, signed
@@ -127,7 +127,9 @@ def _coefficients(grid: Grid, several: bool) -> tuple[float, ...]:
     known = {f"{value:g}": value for value in sorted({*grid.coefficients, *(-value for value in grid.coefficients)})}
     titles = {name: signed(value) for name, value in known.items()}
     default = f"{FEW:g}" if f"{FEW:g}" in known else next(iter(known))
-    chosen = [name for name in url.read("alpha", default).split(",") if name in known] or [default]
+    given = url.read("alpha", default)
+    chosen = [name for name in given.split(",") if name in known] or [default]
+    missing.check("alpha", [given], [given] if set(given.split(",")) <= set(known) else [], ", ".join(chosen))
     common: Any = {"format_func": titles.__getitem__, "on_change": _write_alpha}
     if several:
         st.pills("Coefficients α, side by side", list(known), selection_mode="multi", key=linked.shows("alpha", chosen), **common)
@@ -145,6 +147,7 @@ def _row(grid: Grid, options: ViewOptions, coefficients: tuple[float, ...]) -> R
     """The cell in the URL, at a coefficient that is on screen; else the one with the largest effect."""
     key = Setup.read().pick
     row = grid.rows.get(key) if key else None
+    missing.check("pick", url.read_all("pick"), [] if row is None else url.read_all("pick"), "the cell with the largest effect")
     if row is not None:
         a, b, index, coefficient = grid.called(row)
         shown = row if {coefficient, -coefficient} & set(coefficients) else grid.at(a, b, index, coefficients[0])

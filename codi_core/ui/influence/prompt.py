@@ -137,8 +137,7 @@ def _facts(found: Influence) -> dict[str, Any]:
 def _edge(found: Influence) -> tuple[int, int]:
     """`cut=7.44` in the URL; where it names none, the slot that the answer cannot do without."""
     count, last = len(found.tokens), found.passes + 1
-    chosen = url.cell_of(url.read("cut"))
-    if chosen and chosen[0] <= last and chosen[1] <= count + found.passes:
+    if chosen := url.cell_within("cut", last + 1, count + found.passes + 1):
         return chosen
     return last, count + int(np.argmin(found.graph.to_answer))
 

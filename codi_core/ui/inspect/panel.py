@@ -126,9 +126,8 @@ def _controls(inspection: Inspection, lenses: LensChoice) -> tuple[View, st.delt
     if by in TARGETED:
         names = [token.text for token in inspection.tracked]
         called = {token.text: tracked_name(token) for token in inspection.tracked}
-        target = st.selectbox(
-            "Target", names, key="target", format_func=called.__getitem__, bind="query-params", width=230, placeholder="Track a token"
-        )
+        here = linked.bound("target", names, names[0] if names else "", lambda name: called.get(name, "none"))
+        target = st.selectbox("Target", names, width=230, placeholder="Track a token", **here)
     st.space("stretch")
     flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")
     table = st.toggle("Table", key="table", bind="query-params", help="The same numbers as a table")

@@ -77,19 +77,14 @@ def choose(card: ModelCard, model: str) -> Chosen:
         way = linked.segmented("Put", "way", WAYS, title=NAMES.__getitem__, about="\n\n".join(ABOUT.values()))
         what = linked.segmented("What", "what", WHAT, title=WHAT_NAMES.__getitem__)
         passes = passes_choice.choose(card)
-    taken = _cell("from", passes, card.n_layers) or (max(passes - 2, 0), card.n_layers)
-    put = taken if what in ("prefix", "suffix") else _cell("to", passes, card.n_layers) or taken
+    taken = url.cell_within("from", passes + 1, card.n_layers + 1) or (max(passes - 2, 0), card.n_layers)
+    put = taken if what in ("prefix", "suffix") else url.cell_within("to", passes + 1, card.n_layers + 1) or taken
     return Chosen(model, clean, corrupt, way, what, taken, put, passes)
 
 
 def _both(clean: str, corrupt: str) -> None:
     url.write_prompt(clean)
     url.write("into", corrupt)
-
-
-def _cell(name: str, passes: int, n_layers: int) -> Cell | None:
-    found = url.cell_of(url.read(name))
-    return found if found and found[0] <= passes and found[1] <= n_layers else None
 
 
 def view(chosen: Chosen, card: ModelCard) -> None:

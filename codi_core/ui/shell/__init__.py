@@ -11,5 +11,6 @@
 * `line`: `watch`, `words`. Where a viewer stands in the line before the model, said at the head of the page while they wait.
 * `layout`. What every page shares: style, the model picker, and the way in.
 * `login`: `require`, `who`. Where a server's operator has set up a log-in, nobody passes without one.
+* `missing`: `check`. What a link asks for that is not here: said in a line at the head of the page, with what is shown instead.
 * `url`. The page's state that no widget owns (prompt, cell): it lives in the URL, so that a link shows what its sender saw.
 """

@@ -15,7 +15,7 @@ Setup(eval_set="bundled").link("These questions")  # the link itself
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -114,8 +114,26 @@ class PageSetup:
     @classmethod
     def read(cls) -> Self:
         """From the address."""
+        return cls.of(cls._given)
+
+    @classmethod
+    def _given(cls, name: str) -> list[str]:
         bound = {one.name for one in cls.params().values() if one.bound}
-        return cls.of(lambda name: st.query_params.get_all(name) if name in bound else url.read_all(name))
+        return st.query_params.get_all(name) if name in bound else url.read_all(name)
+
+    @classmethod
+    def unread(cls) -> Iterator[tuple[str, list[str], str]]:
+        """What the address says and no value can be: the parameter, what is given, and what it is then. What is more than a value, as an
+        intervention, a page tells by itself: its decoder raises a CodiError."""
+        for field_name, one in cls.params().items():
+            values, default = cls._given(one.name), getattr(cls(), field_name)
+            try:
+                if values:
+                    one.decode(values)
+            except ValueError:
+                yield one.name, values, ", ".join(one.encode(default)) if default is not None else ""
+            except CodiError:
+                continue
 
     @classmethod
     def of(cls, given: Given) -> Self:

@@ -10,7 +10,7 @@ from streamlit.delta_generator_singletons import context_dg_stack, get_default_d
 from codi_core.services.cards import ModelCard
 from codi_core.services.catalog import SHIPPED
 from codi_core.ui.pages import GROUPS, PAGES, Page, page_of
-from codi_core.ui.shell import calls, line, url
+from codi_core.ui.shell import calls, line, missing, url
 from codi_core.ui.shell.codec import PageSetup
 from codi_core.ui.shell.errors import plain, shown_errors
 from codi_core.ui.widgets import linked, outcome_bars, verdict
@@ -102,6 +102,7 @@ def finish_redirect(page: st.Page) -> None:
     if st.session_state.get("page") != name_of(page):
         st.session_state["page"] = name_of(page)
         st.session_state["by-link"] = bool(given)
+        missing.arrived({})
         url.forget_superseded()
 
 
@@ -116,7 +117,10 @@ def enter(file: str, setup: type[PageSetup] = PageSetup) -> None:
         st.switch_page("app.py")
     if st.session_state.pop("by-link", False):
         url.forget(one.name for one in setup.params().values())
+        missing.arrived(_given())
     _header(page_of(Path(file).stem), setup)
+    for name, given, default in setup.unread():
+        missing.check(name, given, (), default)
 
 
 def name_of(page: st.Page) -> str:
@@ -142,16 +146,14 @@ def _header(page: Page, setup: type[PageSetup]) -> None:
                 open_afresh(setup.example())
         picker = st.container(width=240)
     line.place()
+    missing.place()
     names: list[str] = []
     with shown_errors():
         names = [choice.name for choice in calls.choices()]
     if not names:
         st.stop()
-    asked = url.read("model")
     with picker:
         chosen = linked.select("Model", "model", names, default=calls.workbench().settings.model, visible=False)
-    if asked and asked != chosen:
-        st.warning(plain(f"'{asked}' is not among the models of this server: what follows is of {chosen}."), icon=":material/warning:")
     st.session_state["model"] = chosen
 
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from codi_core.ui.shell import missing
+
 Option = TypeVar("Option", bound=str)
 LONGEST_LINK = 4_000
 """Characters of a prompt that still goes into the URL; browsers and proxies refuse very long addresses."""
@@ -98,14 +100,18 @@ def write_prompt(prompt: str) -> None:
 
 
 def one_of(name: str, choices: Sequence[Option], default: Option) -> Option:
-    """The URL's value when it is one of ``choices``."""
+    """The URL's value when it is one of ``choices``; a link that asks for another is told."""
     given = read(name, default)
-    return next((choice for choice in choices if choice == given), default)
+    chosen = next((choice for choice in choices if choice == given), default)
+    missing.check(name, [given], choices, chosen)
+    return chosen
 
 
 def whole(name: str, default: int, most: int) -> int:
-    """The URL's value when it is a whole number from 0 to ``most``."""
-    found = whole_number(read(name, str(default)), most)
+    """As `one_of`, of whole numbers from 0 to ``most``."""
+    given = read(name, str(default))
+    found = whole_number(given, most)
+    missing.check(name, [given], [] if found is None else [given], str(default))
     return default if found is None else found
 
 
@@ -150,8 +156,16 @@ def _went_through_history() -> bool:
 
 def read_cell(indices: int, depths: int) -> tuple[int, int]:
     """The chosen (index, depth), `cell=3.5` in the URL; the output of the last pass when absent or outside the grid."""
-    found = cell_of(read("cell"))
-    return found if found and found[0] < indices and found[1] < depths else (indices - 1, depths - 1)
+    return cell_within("cell", indices, depths) or (indices - 1, depths - 1)
+
+
+def cell_within(name: str, rows: int, columns: int) -> tuple[int, int] | None:
+    """A cell of the URL; None when there is none, or none in so many rows and columns, which a link is told."""
+    given = read(name)
+    found = cell_of(given)
+    inside = found is not None and found[0] < rows and found[1] < columns
+    missing.check(name, [given], [given] if inside else [], "another cell")
+    return found if inside else None
 
 
 def cell_of(text: str) -> tuple[int, int] | None:

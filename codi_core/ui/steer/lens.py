@@ -40,7 +40,7 @@ def grids(steering: Steering) -> None:
         which = PANES[0]
         if steering.control:
             which = st.segmented_control(
-                "Beside the baseline", PANES, default=which, required=True, wrap=True, key="beside", bind="query-params"
+                "Beside the baseline", PANES, default=which, required=True, wrap=True, **linked.bound("beside", PANES, which)
             )
         st.space("stretch")
         flip = st.toggle("Flip", key="flip", bind="query-params", help="Put the embeddings on top instead of the output")

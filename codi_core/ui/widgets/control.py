@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from codi_core.ui.shell import calls, codec
+from codi_core.ui.shell import calls, codec, missing, url
 from codi_core.ui.shell.errors import plain
 from codi_core.ui.widgets import linked
 
@@ -25,6 +25,8 @@ def param() -> Any:
 def chosen(model: str) -> str | None:
     """What requests call the control when a person wants it shown. There is a toggle only where there is a twin."""
     twin = calls.twin(model)
+    if twin is None or twin.differs:
+        missing.check(NAME, url.read_all(NAME), VALUES[:1], "the model alone: it has no control")
     if twin is None:
         return None
     if twin.differs:

@@ -11,6 +11,7 @@ from codi_core.figures.lens import heatmap, wide_table
 from codi_core.figures.lens_card import MEASURES, card_panels, card_table
 from codi_core.ui.shell import url
 from codi_core.ui.shell.errors import plain
+from codi_core.ui.widgets import linked
 from codi_core.ui.widgets.export import export_menu
 from codi_core.ui.widgets.heatgrid import heatgrid
 from codi_core.values.lens import LensCard, LensOption
@@ -21,7 +22,8 @@ def lens_card(option: LensOption, flip: bool = False, table: bool = False, group
     card = option.card
     assert card is not None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        measure = st.segmented_control("Held out", MEASURES, default=MEASURES[0], required=True, key="card-measure", bind="query-params")
+        here = linked.bound("card-measure", MEASURES, MEASURES[0])
+        measure = st.segmented_control("Held out", MEASURES, default=MEASURES[0], required=True, **here)
         st.space("stretch")
         menu = st.container(width="content")
     panels = card_panels(card, option.title, measure)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from codi_core.services.inspect import Inspection
-from codi_core.ui.shell import calls, url
+from codi_core.ui.shell import calls, missing, url
 from codi_core.ui.shell.errors import plain
 from codi_core.ui.widgets import linked
 from codi_core.values.lens import LensCard, LensOption
@@ -21,7 +21,9 @@ DIFFERENCE = "difference"
 def chosen(model: str) -> LensOption:
     """The lens of a page that reads one: the URL's first that the model has, else the menu's first."""
     options = calls.lens_menu(model)
-    return next(iter(_named(options).values()), options[0])
+    found = next(iter(_named(options).values()), options[0])
+    _check(options, found.name)
+    return found
 
 
 def box(model: str) -> LensOption:
@@ -39,6 +41,7 @@ def chosen_card(model: str) -> LensOption | None:
     if not options:
         return None
     option = next(iter(_named(options).values()), options[0])
+    _check(options, option.name)
     key, names = linked.showing("lens-card-of", option.name), [each.name for each in options]
     st.segmented_control("Lens card of", names, required=True, key=key, on_change=lambda: url.write("lens", st.session_state[key]))
     return option
@@ -70,7 +73,9 @@ def chosen_several(model: str) -> LensChoice:
     if DIFFERENCE in map(str.lower, url.read_all("lens")) and len(first) > 1:
         two = sorted([*shown, *(first[kind] for kind in order if kind not in named)][:2], key=lambda option: order.index(option.kind))
         difference = (two[1], two[0])
-    return LensChoice(shown if shown or difference else options[:1], difference)
+    choice = LensChoice(shown if shown or difference else options[:1], difference)
+    _check(options, ", ".join(option.name for option in choice.lenses))
+    return choice
 
 
 def choose_several(model: str) -> LensChoice:
@@ -126,6 +131,11 @@ def _named(options: Sequence[LensOption]) -> dict[str, LensOption]:
         if option := _find(options, name.lower()):
             found.setdefault(option.kind, option)
     return found
+
+
+def _check(options: Sequence[LensOption], shown: str) -> None:
+    given = url.read_all("lens")
+    missing.check("lens", given, [name for name in given if name.lower() == DIFFERENCE or _find(options, name.lower())], shown)
 
 
 def _find(options: Sequence[LensOption], name: str) -> LensOption | None:

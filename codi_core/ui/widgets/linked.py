@@ -1,18 +1,18 @@
 """Widgets whose value is in the URL: each shows what the URL says, whoever wrote it, and writes what is chosen there.
 
-``name`` is the parameter of the URL; what it cannot be falls back to the default. Streamlit's own ``bind="query-params"`` does the same
-where one page alone has a name. A name of several pages would be lost: Streamlit removes from the address of the page that opens whatever
-was bound on the page that is left, also when a link has put it there.
+``name`` is the parameter of the URL; what it cannot be falls back to the default, which a link is told (see `missing`). Streamlit's own
+``bind="query-params"`` does the same where one page alone has a name (see `bound`). A name of several pages would be lost: Streamlit
+removes from the address of the page that opens whatever was bound on the page that is left, also when a link has put it there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
 
-from codi_core.ui.shell import url
+from codi_core.ui.shell import missing, url
 
 Option = TypeVar("Option", bound=str)
 Title = Callable[[str], str]
@@ -85,6 +85,15 @@ def toggle(label: str, name: str, values: tuple[str, str] = ("no", "yes"), *, ab
 
     st.toggle(label, key=shows(name, on), on_change=changed, help=about)
     return on
+
+
+def bound(name: str, options: Iterable[Any], shown: Any, title: Callable[[Any], str] = str) -> dict[str, Any]:
+    """For a widget of Streamlit's that is bound to the address, where its options stand by their titles: arguments, and a word about what a
+    link asks for in vain; ``shown``: the default, one option or several.
+    """
+    defaults = shown if isinstance(shown, tuple) else (shown,)
+    missing.check(name, st.query_params.get_all(name), {title(option) for option in options}, ", ".join(map(title, defaults)))
+    return {"format_func": title, "key": name, "bind": "query-params"}
 
 
 def key_of(name: str) -> str:
