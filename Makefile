@@ -28,9 +28,9 @@ help: ## this list
 run: $(VENV)/.runtime ## serve the dashboard on http://HOST:PORT (127.0.0.1:8501)
 	$(BIN)/streamlit run server.py --server.address $(HOST) --server.port $(PORT)
 
-test: $(VENV)/.dev chromium ## all tests, the browser's last and alone, as they watch the clock; one that fails there is tried again, twice at most, and named (CODI_SKIP_BROWSER=1 or ARGS, which go to pytest, leave those out)
+test: $(VENV)/.dev chromium ## all tests, the browser's last and alone, each worker with a server and a browser of its own; one that fails there is tried again, twice at most, and named (CODI_SKIP_BROWSER=1 or ARGS, which go to pytest, leave those out)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --ignore=tests/browser $(ARGS)
-	$(if $(CODI_SKIP_BROWSER)$(ARGS),,$(BIN)/python -m pytest tests/browser --reruns 2 -rR)
+	$(if $(CODI_SKIP_BROWSER)$(ARGS),,$(BIN)/python -m pytest tests/browser -n $(TEST_WORKERS) --dist loadfile --reruns 2 -rR)
 
 check: $(VENV)/.dev ## lint, format, types, import order
 	$(BIN)/ruff check .

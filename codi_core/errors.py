@@ -46,7 +46,15 @@ class DataError(CodiError):
     """An evaluation set cannot be found or read; names the file and the row."""
 
 
-class LensError(CodiError):
+class FilesError(CodiError):
+    """Files are not what they should be. ``what`` says so, and ``repair`` what whoever keeps them can do, as "delete … and run again"."""
+
+    def __init__(self, what: str, repair: str = "") -> None:
+        super().__init__(f"{what}: {repair}" if repair else what)
+        self.what, self.repair = what, repair
+
+
+class LensError(FilesError):
     """A lens does not fit the model, or its files are broken."""
 
 
@@ -58,7 +66,7 @@ class InterventionError(CodiError):
         self.field = field
 
 
-class ArtifactError(CodiError):
+class ArtifactError(FilesError):
     """A stored artifact is incomplete or does not match its key."""
 
 

@@ -79,7 +79,7 @@ class Artifact:
 
     def file(self, name: str) -> Path:
         if name not in self.meta.files:
-            raise ArtifactError(f"{self.path} holds no file {name!r}, only {', '.join(sorted(self.meta.files))}: {_remake(self.path)}")
+            raise ArtifactError(f"{self.path} holds no file {name!r}, only {', '.join(sorted(self.meta.files))}", _remake(self.path))
         return self.path / name
 
     def spec(self, kind: type[Spec]) -> Spec:
@@ -88,8 +88,8 @@ class Artifact:
             known: Spec = _spec_of(cast(Any, kind), json.dumps(self.meta.spec, sort_keys=True))
         except (TypeError, ValueError, AttributeError, IndexError) as error:
             raise ArtifactError(
-                f"{self.path} was made by version {self.meta.code} of this code, which this one cannot read ({error}): use that one, "
-                f"or {_remake(self.path)}"
+                f"{self.path} was made by version {self.meta.code} of this code, which this one cannot read ({error})",
+                f"use that one, or {_remake(self.path)}",
             ) from error
         return known
 
@@ -99,14 +99,14 @@ class Artifact:
             with np.load(path, allow_pickle=False) as arrays:
                 return {key: arrays[key] for key in arrays.files}
         except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise ArtifactError(f"{path} is not a readable .npz file ({error}): {_remake(self.path)}") from error
+            raise ArtifactError(f"{path} is not a readable .npz file ({error})", _remake(self.path)) from error
 
     def json(self, name: str) -> Any:
         path = self.file(name)
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ArtifactError(f"{path} is not readable JSON ({error}): {_remake(self.path)}") from error
+            raise ArtifactError(f"{path} is not readable JSON ({error})", _remake(self.path)) from error
 
     def parquet(self, name: str) -> pd.DataFrame:
         import pandas as pd  # here: half of all commands read no table
@@ -115,7 +115,7 @@ class Artifact:
         try:
             return pd.read_parquet(path)
         except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-            raise ArtifactError(f"{path} is not a readable parquet file ({error}): {_remake(self.path)}") from error
+            raise ArtifactError(f"{path} is not a readable parquet file ({error})", _remake(self.path)) from error
 
 
 class Store:
@@ -163,7 +163,7 @@ class Store:
             try:
                 verified(folder, kind, key)
             except ArtifactError as error:
-                log.warning("%s. It is computed again.", str(error).removesuffix(f": {_remake(folder)}"))
+                log.warning("%s. It is computed again.", error.what)
                 if root == self._made:
                     _set_aside(folder)
             else:
@@ -182,7 +182,7 @@ class Store:
                     raise
                 return verified(path, kind, key)
         if path.exists():
-            raise ArtifactError(f"{path} is incomplete (no {META}): {_remake(path)}")
+            raise ArtifactError(f"{path} is incomplete (no {META})", _remake(path))
         raise ArtifactError(f"no {kind} artifact with key {key} under {self._bundled} or {self._made}: run what makes it first")
 
     @contextmanager
@@ -320,19 +320,19 @@ def verified(folder: Path, kind: str, key: str) -> Artifact:
         meta = Meta(**{**data, "files": {name: StoredFile(**file) for name, file in data["files"].items()}})
         made_from = key_of(meta.spec)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ArtifactError(f"{folder / META} is not readable ({error}): {_remake(folder)}") from error
+        raise ArtifactError(f"{folder / META} is not readable ({error})", _remake(folder)) from error
     if (meta.kind, meta.key, made_from) != (kind, key, key):
         raise ArtifactError(
-            f"{folder} was made as {meta.kind}/{meta.key} from a spec with key {made_from}, not as {kind}/{key}: {_remake(folder)}"
+            f"{folder} was made as {meta.kind}/{meta.key} from a spec with key {made_from}, not as {kind}/{key}", _remake(folder)
         )
     for name, recorded in meta.files.items():
         path = folder / name
         try:
             size = path.stat().st_size
             if size != recorded.size:
-                raise ArtifactError(f"{path} has {size} bytes, {recorded.size} were written: {_remake(folder)}")
+                raise ArtifactError(f"{path} has {size} bytes, {recorded.size} were written", _remake(folder))
             if sha256_of(path) != recorded.sha256:
-                raise ArtifactError(f"{path} has changed since it was written (SHA-256 differs): {_remake(folder)}")
+                raise ArtifactError(f"{path} has changed since it was written (SHA-256 differs)", _remake(folder))
         except OSError as error:
-            raise ArtifactError(f"{path} cannot be read ({error.strerror}): {_remake(folder)}") from error
+            raise ArtifactError(f"{path} cannot be read ({error.strerror})", _remake(folder)) from error
     return Artifact(folder, meta)

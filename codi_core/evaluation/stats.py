@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -74,11 +75,13 @@ def estimate(values: npt.ArrayLike, clusters: Clusters) -> Estimated:
     """
     values = np.asarray(values, float)
     flat = values.reshape(len(values), -1)
+    clusters = [np.unique(labels, return_inverse=True)[1] for labels in clusters]  # numbers are told apart faster than words
     outcomes, kinds = np.isin(flat, (-1.0, 0.0, 1.0)).all(0), _informative(clusters)
     found = np.empty((3, flat.shape[1]))
     for exact, labels in ((True, kinds), (False, [*kinds, np.arange(len(flat))])):
         columns = np.flatnonzero(outcomes == exact)
-        deals = [_dealt(kind) for kind in labels if len(columns) and len(np.unique(kind)) >= FEWEST_DEALT]
+        members = [_members(kind) for kind in labels if len(columns)]
+        deals = [(own, _dealt(own.shape[0])) for own in members if own.shape[0] >= FEWEST_DEALT]
         for some in np.array_split(columns, math.ceil(len(columns) / COLUMNS) or 1):
             found[:, some] = _widest(flat[:, some], clusters, deals, exact)
     low, high, p = found.reshape(3, *values.shape[1:])
@@ -262,7 +265,7 @@ def _student_below(p: float, degrees: npt.ArrayLike) -> Array:
 # Parts of the estimate: columns ``[question column]``
 
 
-Deal = tuple[Any, Array]
+Deal = tuple[Any, npt.NDArray[np.int8]]
 """Members of the clusters ``[cluster question]`` (sparse) and who is dealt into the first half ``[deal cluster]``."""
 
 
@@ -287,7 +290,7 @@ def _exact(differences: Array) -> Bounds:
     return Bounds(*mcnemar_interval(fixed, broken, len(differences)), mcnemar(fixed, broken))
 
 
-def _halves(values: Array, members: Any, deals: Array) -> Bounds:
+def _halves(values: Array, members: Any, deals: npt.NDArray[np.int8]) -> Bounds:
     """Clusters dealt into two halves at random: p is the share of deals in which the means of the two have not the same sign.
 
     A mean is not rejected while it lies between the two in at least 1 − LEVEL of the deals. Those are Hartigan's typical values (1969)
@@ -308,13 +311,12 @@ def _halves(values: Array, members: Any, deals: Array) -> Bounds:
     return Bounds(low, high, p)
 
 
-def _dealt(labels: npt.NDArray[Any]) -> Deal:
+@lru_cache(maxsize=8)  # of so many questions, their triples and their templates: the same for every condition
+def _dealt(groups: int) -> npt.NDArray[np.int8]:
     """All ways of dealing up to ENUMERATED clusters (the last one stays in the second half), REPLICATES at random of more."""
-    members = _members(labels)
-    groups = members.shape[0]
     if groups <= ENUMERATED:
-        return members, np.array([(*deal, 0.0) for deal in product((0.0, 1.0), repeat=groups - 1)])
-    return members, np.random.default_rng(0).integers(0, 2, (REPLICATES, groups)).astype(float)
+        return np.array([(*deal, 0) for deal in product((0, 1), repeat=groups - 1)], np.int8)
+    return np.random.default_rng(0).integers(0, 2, (REPLICATES, groups)).astype(np.int8)
 
 
 def _jackknife(values: Array, labels: npt.NDArray[Any]) -> Array:

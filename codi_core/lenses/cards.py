@@ -97,8 +97,8 @@ def check_files(folder: Path, command: str) -> None:
         found = sha256_of(path) if path.is_file() else "no file"
         if found != expected:
             raise LensError(
-                f"{path} is not what its card was written for (SHA-256 {found:.12}, expected {expected:.12}): restore the file, or delete "
-                f"the folder and make the lens again with python -m codi_core {command}."
+                f"{path} is not what its card was written for (SHA-256 {found:.12}, expected {expected:.12})",
+                f"restore the file, or delete the folder and make the lens again with python -m codi_core {command}.",
             )
 
 

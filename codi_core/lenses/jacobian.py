@@ -154,7 +154,7 @@ def _read(path: Path, model: CodiModel) -> Tensor:
         by_depth = [found[depth] if depth < last else found.get(depth, torch.eye(d)) for depth in range(last + 1)]
         shapes = {tuple(tensor.shape) for tensor in by_depth}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise LensError(f"{path} cannot be read ({error}): delete the folder and fit the lens again.") from error
+        raise LensError(f"{path} cannot be read ({error})", "delete the folder and fit the lens again.") from error
     if shapes != {(d, d)} or not set(found) <= set(range(last + 1)):
         raise LensError(f"{path} holds {_shapes(found)}; the model needs depths 0 to {last} of {d} × {d}.")
     jacobians = torch.stack([tensor.half() for tensor in by_depth])

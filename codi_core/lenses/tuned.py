@@ -97,7 +97,7 @@ def read_lens_folder(folder: Path, model: CodiModel) -> TunedLens:
         config = library.TunedLensConfig.from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
         state = torch.load(folder / PARAMS, map_location=model.device, weights_only=True)
     except (OSError, ValueError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise LensError(f"The lens in {folder} cannot be read ({error}): delete the folder and train it again.") from error
+        raise LensError(f"The lens in {folder} cannot be read ({error})", "delete the folder and train it again.") from error
     if (config.d_model, config.num_hidden_layers, config.bias) != (model.d_model, model.n_layers, True):
         raise LensError(
             f"The lens in {folder} has d_model {config.d_model}, {config.num_hidden_layers} layers and bias {config.bias}; "

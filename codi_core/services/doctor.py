@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from codi_core.errors import ArtifactError, CodiError
+from codi_core.errors import ArtifactError, CodiError, FilesError
 from codi_core.models.presets import check_shipped
 from codi_core.settings import Settings
 from codi_core.store import META, Store
@@ -145,12 +145,13 @@ def artifacts(settings: Settings) -> Iterator[Finding]:
             check()
             intact += 1
         except CodiError as error:
+            what = error.what if isinstance(error, FilesError) else str(error)
             if folder.is_relative_to(settings.bundled_dir):
-                yield Finding("artifact", "failure", str(error), "It ships: install the package again, or `git checkout cache/bundled`.")
+                yield Finding("artifact", "failure", what, "It ships: install the package again, or `git checkout cache/bundled`.")
             elif isinstance(error, ArtifactError):
-                yield Finding("artifact", "warning", str(error), f"Delete {folder}: it is made again when it is asked for.")
+                yield Finding("artifact", "warning", what, f"Delete {folder}: it is made again when it is asked for.")
             else:
-                yield Finding("lens", "warning", str(error), f"Restore {folder}, or train the lens again.")
+                yield Finding("lens", "warning", what, f"Restore {folder}, or train the lens again.")
     yield Finding("artifacts", "ok", f"{intact:,} as they were written")
 
 

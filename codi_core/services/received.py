@@ -185,7 +185,7 @@ def _artifact(store: Store, folder: Path) -> Taking:
         if listed != {*artifact.meta.files, META}:
             raise BundleError(f"{kind}/{key} has other files than its {META} says.")
     except ArtifactError as error:
-        raise BundleError(str(error).replace(f"{folder.parent.parent}/", "").partition(": delete ")[0] + ": not taken in.") from error
+        raise BundleError(error.what.replace(f"{folder.parent.parent}/", "") + ": not taken in.") from error
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise BundleError(f"{kind}/{key} does not hold what {kind} hold ({error!r:.200}).") from error
     return partial(_place, store, artifact, about)

@@ -168,6 +168,6 @@ def _save(folder: Path, samples: LatentSamples) -> None:
 
 def _load(artifact: Artifact, spec: MeansSpec, questions: tuple[Question, ...]) -> LatentSamples:
     if artifact.json("rows.json") != [question.id for question in questions]:
-        raise ArtifactError(f"{artifact.path} was made from other questions than {spec.eval_set.name} has: delete it and run again.")
+        raise ArtifactError(f"{artifact.path} was made from other questions than {spec.eval_set.name} has", "delete it and run again.")
     arrays = {name: np.load(artifact.file(f"{name}.npy"), mmap_mode="r", allow_pickle=False) for name in ARRAYS}
     return LatentSamples(spec=spec, questions=questions, **arrays)

@@ -15,13 +15,12 @@ from tests.browser.conftest import settled
 
 PINNED = text_of(InspectSetup(model="bundled-steps", prompt="Ann has 3 apples and buys 4 more. How many apples does she have?"))
 HAVE_LINKS = (
-    "tour?model={}",
     "differences?model={}&means-n=100",
     "heatmaps?model={}&sweep=post-kv&alpha=2",
     "geometry?model={}&means-n=100",
     f"compare?model={{}}&{urlencode({'pin': PINNED})}",
 )
-"""Pages whose body has links as they open."""
+"""Pages whose body has links as they open; those of the tour: test_tour."""
 MORE = ("data", "detect", "ablate", "patch", "influence", "compare")
 """Other pages; what is chosen there first has a link of its own (see below, and test_ablate)."""
 
@@ -32,23 +31,16 @@ def test_every_link_shows_the_model_of_its_address(page: Page, address: str, bef
         page.goto(f"{address}/{path.format(before)}")
         settled(page)
         links = page.get_by_test_id("stMain").get_by_test_id("stPageLink").get_by_role("link")
-        count = links.count()
-        assert count, path
-        for place in range(count if path.startswith("tour") else 1):  # elsewhere they differ in their vector alone
-            if place:
-                page.goto(f"{address}/{path.format(before)}")
-                settled(page)
-            link = links.nth(place)
-            to = urlparse(link.get_attribute("href") or "")
-            named = parse_qs(to.query).get("model", [before])
-            assert len(named) == 1
-            link.click()
-            page.wait_for_url(re.compile(rf"/{to.path}\?.*model="))
-            assert parse_qs(urlparse(page.url).query)["model"] == named, "the address has the link's model, once"
-            expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(named[0])
-            line = page.get_by_text(re.compile(rf"^{named[0]} · (weights|model) ")).first
-            if "/detect" not in page.url:  # nothing need be computed there yet
-                expect(line).to_be_visible()
+        assert links.count(), path
+        link = links.first  # they differ in their vector alone
+        to = urlparse(link.get_attribute("href") or "")
+        named = parse_qs(to.query).get("model", [before])
+        assert len(named) == 1
+        link.click()
+        page.wait_for_url(re.compile(rf"/{to.path}\?.*model="))
+        assert parse_qs(urlparse(page.url).query)["model"] == named, "the address has the link's model, once"
+        expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(named[0])
+        expect(page.get_by_text(re.compile(rf"^{named[0]} · (weights|model) ")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("model", ["bundled", "bundled-steps"])

@@ -32,6 +32,7 @@ def test_a_cell_is_put_into_the_other_prompt(page: Page, address: str) -> None:
     )
     expect(page.get_by_text("z5 · layer 2 → z2 · layer 1")).to_be_visible()
     expect(page).to_have_url(re.compile("way=noising"))
+    settled(page)
 
     target = page.get_by_role("grid", name=re.compile("put in")).get_by_role("gridcell", selected=True)
     target.focus()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -128,9 +129,13 @@ class Changes:
     v: dict[tuple[int, int], Change] = field(default_factory=dict)
 
 
+judge_of = lru_cache(maxsize=8)(in_transformers)
+"""Made once a model: to make one takes longer than to ask it."""
+
+
 def plain_answer(model: CodiModel, ids: Sequence[int], passes: int, new_tokens: int, changes: Changes) -> tuple[list[int], Tensor]:
     """One prompt through transformers' own cache, token by token, as the public scripts do it → answer ids, logits of the first token."""
-    theirs, cache = in_transformers(model), DynamicCache()
+    theirs, cache = judge_of(model), DynamicCache()
     body, blocks = (model.architecture.part(theirs, name) for name in (model.architecture.body, model.architecture.blocks))
 
     def run(embeddings: Tensor) -> Tensor:

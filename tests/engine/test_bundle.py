@@ -21,6 +21,7 @@ from codi_core.errors import ArtifactError, InputError
 from codi_core.keys import key_of
 from codi_core.services.bundle import bundle_condition, bundle_eval, bundle_lens, bundle_sweep, save_bundle, zipped
 from codi_core.services.evaluate import EvalRequest
+from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.shared.requests import ConditionRequest, MeansRequest, SweepRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.sweeps.run import sweep
@@ -150,21 +151,26 @@ def test_a_sweep_is_bundled(bench: Workbench, folder: str, tmp_path: Path, monke
         bundle_sweep(bench, "0000000000000000")
 
 
-def test_a_whole_grid_is_repeated_in_jupyter_elsewhere(bench: Workbench, tmp_path: Path) -> None:
+def test_a_whole_grid_is_repeated(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One without bands, as it ships: nothing is computed."""
     table = next(t for t in stored_sweeps(bench.store) if (t.model_name, t.eval_set.name) == ("bundled-steps", "select"))
     here = unpacked(bundle_sweep(bench, table.key)[1], tmp_path)
     assert "--randoms 0 --shuffled 0" in (here / "command.txt").read_text()
     before = list(bench.store.path("sweeps", "any").parent.glob("*"))
-    again, n = in_jupyter(here, bench.settings.cache_dir)[-1], len(table.cells)
+    run_notebook(here, monkeypatch, bench.settings.cache_dir)
+    again, n = capsys.readouterr().out, len(table.cells)
     assert f"the same key: True; {n:,} of {n:,} accuracies the same" in again, again
     assert list(bench.store.path("sweeps", "any").parent.glob("*")) == before
 
 
-def test_a_lens_is_read_through_in_jupyter_elsewhere(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lens_is_read_through(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = unpacked(bundle_lens(bench, "bundled-steps", "tuned:all", "test")[1], tmp_path)
-    said = in_jupyter(here, bench.settings.cache_dir)[-1]
-    assert run_notebook(here, monkeypatch, bench.settings.cache_dir)["thought"].lens("tuned:all")._repr_html_() in said
+    thought = run_notebook(here, monkeypatch, bench.settings.cache_dir)["thought"]
+    asked = InspectRequest("bundled-steps", thought.value.rollout.question, lenses=("logit", "tuned:all"))
+    found = inspect(bench, asked, "test").grids["tuned:all"]
+    assert (thought.lens("tuned:all").value.grids["tuned:all"].top_ids == found.top_ids).all()
 
 
 def test_the_command_line_writes_a_bundle(folder: str, bench: Workbench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

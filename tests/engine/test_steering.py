@@ -143,7 +143,7 @@ def test_steered_answers_are_those_of_the_plainest_implementation(bench: tuple[P
     model = prepared.engine.model
     for number, rows in enumerate(prepared.batches):
         edits = prepared.edits_of(number, [steered], directions, lambda: None)[0]
-        for row, question in list(enumerate(rows))[:3]:
+        for row, question in list(enumerate(rows))[:2]:
             ids = model.build_prompt(QUESTIONS[question].question)
             answer, _ = plain_answer(model, ids, steered.passes, CONFIG.max_new_tokens, _changes(edits, row))
             assert run.answers[question] == model.decode(answer)
@@ -309,7 +309,7 @@ def test_kv_preset_is_the_posts_script(engine: Engine, index: int) -> None:
     steered = Condition(model.spec.key, eval_set, CONFIG, (PRESETS["kv-as-in-the-post"].make(a, b, index, coeff),), means, overlap=True)
     assert steered.passes == index
     run = runs((PreparedSet(engine, questions, CONFIG), directions), steered)[0]
-    for question, answer in zip(questions, run.answers, strict=True):
+    for question, answer in list(zip(questions, run.answers, strict=True))[:8]:
         ids, _ = plain_answer(model, model.build_prompt(question.question), index, CONFIG.max_new_tokens, changes)
         assert answer == model.decode(ids)
 

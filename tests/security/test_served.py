@@ -37,6 +37,7 @@ from codi_core.services.uploads import save_upload
 from codi_core.services.vectors import vector_info
 from codi_core.settings import ROOT, Settings
 from codi_core.steering.vectors import VectorSpace
+from codi_core.store import Store
 from codi_core.ui.shell import calls
 from codi_core.ui.shell.calls import within
 from codi_core.ui.shell.errors import said, shown_errors
@@ -179,10 +180,18 @@ def test_a_model_that_was_not_named_is_neither_listed_nor_opened_nor_fetched(set
 
 def test_no_folder_of_the_server_is_shown(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     monkeypatch.setenv("CODI_CACHE_DIR", str(tmp_path))
-    error = ArtifactError(f"{tmp_path}/evals/x has changed: delete {tmp_path}/evals/x and run again; {ROOT}/cache, {Path.home()}/.cache")
+    error = ArtifactError(f"{tmp_path}/evals/x has changed", f"delete {tmp_path}/evals/x and run again; {ROOT}/cache, {Path.home()}/.cache")
     assert said(error) == (
         "cache/evals/x has changed: whoever runs this server can delete cache/evals/x and run again; codi/cache, ~/.cache"
     )
+    assert said(DataError("'delete it and run' is no number.")) == "'delete it and run' is no number.", "what people type is no repair"
+    broken = Store(replace(Settings.from_env(), cache_dir=tmp_path))
+    folder = broken.path("means", "0123456789abcdef")
+    folder.mkdir(parents=True)
+    with pytest.raises(ArtifactError) as caught:
+        broken.read("means", folder.name)
+    assert str(caught.value).endswith(f": delete {folder} and run again to make it anew")
+    assert said(caught.value).endswith(": whoever runs this server can delete cache/means/0123456789abcdef and run again to make it anew")
     with caplog.at_level(logging.INFO), shown_errors():
         raise error
     (record,) = [record for record in caplog.records if record.name.startswith("codi_core")]  # Streamlit misses its server

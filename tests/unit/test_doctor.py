@@ -46,6 +46,7 @@ def test_a_changed_byte_is_found_and_the_remedy_names_the_folder(tmp_path: Path)
     assert [finding.state for finding in (*before, *intact, rest)] == ["ok"] * 3
     assert int(intact[0].found.split()[0].replace(",", "")) == int(before[0].found.split()[0].replace(",", "")) + 1
     assert damaged.state == "warning" and "SHA-256 differs" in damaged.found and str(file.parent) in damaged.remedy
+    assert "delete" not in damaged.found, "the remedy says it"
 
 
 def test_what_ships_and_is_damaged_is_a_failure(offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

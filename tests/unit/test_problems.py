@@ -7,7 +7,6 @@ from itertools import combinations, islice
 
 import pytest
 
-from codi_core.problems.evalsets import load_eval_set
 from codi_core.problems.generate import (
     FAMILIES,
     MAX_VALUE,
@@ -27,8 +26,8 @@ DISJOINT: tuple[Split, ...] = ("train", "means", "select", "confirm")
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[Split, list[Problem]]:
-    splits: tuple[Split, ...] = (*DISJOINT, "test", "wordings")
-    return {split: list(islice(stream(split, seed=1), 3_000 if split == "train" else 400)) for split in splits}
+    others = {split: list(islice(stream(split, seed=1), n)) for split, n in (("train", 3_000), ("test", 400), ("wordings", 400))}
+    return {split: others.get(split) or generate(split, 1_000) for split in (*DISJOINT, *others)}  # each problem of a rare split takes 2 ms
 
 
 def evaluate(expression: str) -> Fraction:
@@ -61,11 +60,12 @@ def test_splits_share_no_triple_and_no_wording(drawn: dict[Split, list[Problem]]
         assert not shared
 
 
-def test_docs_say_how_much_arithmetic_the_splits_share() -> None:
+def test_docs_say_how_much_arithmetic_the_splits_share(drawn: dict[Split, list[Problem]]) -> None:
     said = " ".join((ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8").split())
-    drawn = {name: load_eval_set(name, 1_000, 0)[1] for name in ("means", "templates", "select", "confirm")}
-    known = {name: {question.steps for question in questions} for name, questions in drawn.items()}
-    shared = {pair: sum(question.steps in known[pair[0]] for question in drawn[pair[1]]) for pair in combinations(drawn, 2)}
+    sets = {name: drawn.get(name) or templates() for name in ("means", "templates", "select", "confirm")}  # type: ignore[call-overload]
+    values = {name: [tuple(step.value for step in problem.steps) for problem in problems] for name, problems in sets.items()}
+    known = {name: set(found) for name, found in values.items()}
+    shared = {(one, other): sum(steps in known[one] for steps in values[other]) for one, other in combinations(sets, 2)}
     assert f"of 1,000 questions of `confirm`, {shared['select', 'confirm']} have the step values of one of 1,000 of `select`" in said
     of_means = ", ".join(f"{shared['means', name]} of `{name}`" for name in ("templates", "select", "confirm"))
     assert f"With 1,000 questions of `means`: {of_means}." in said

@@ -263,7 +263,7 @@ def test_halves_are_the_sign_flips_of_clusters() -> None:
         sums = np.bincount(labels, values)
         flipped = np.array(np.meshgrid(*[(-1, 1)] * 8)).reshape(8, -1).T @ sums
         expected = (np.abs(flipped) >= np.abs(sums.sum()) - 1e-9).mean()
-        assert stats._halves(values[:, None], *stats._dealt(labels)).p[0] == pytest.approx(expected)
+        assert stats._halves(values[:, None], stats._members(labels), stats._dealt(8)).p[0] == pytest.approx(expected)
 
 
 def test_equal_clusters_have_the_variance_of_their_means() -> None:

@@ -7,6 +7,7 @@ import errno
 import json
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -381,3 +382,8 @@ def test_pyproject_has_a_version_for_that(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", "")
     assert code_version.__wrapped__().count(".") == 2
     assert (ROOT / "pyproject.toml").is_file()
+
+
+def test_an_error_of_files_says_what_and_the_repair_and_keeps_both_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(ArtifactError("x is cut", "delete x and run again")))
+    assert (str(error), error.what, error.repair) == ("x is cut: delete x and run again", "x is cut", "delete x and run again")

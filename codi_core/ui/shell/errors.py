@@ -12,7 +12,7 @@ from types import MappingProxyType, TracebackType
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from codi_core.errors import CodiError
+from codi_core.errors import CodiError, FilesError
 from codi_core.settings import ROOT, Settings
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,13 @@ class shown_errors:
 
 
 def said(error: CodiError) -> str:
-    """The message for a viewer: without the server's folders, and without asking them to delete one."""
+    """The message for a viewer: without the server's folders, and without asking them to repair its files."""
     text = str(error)
+    if isinstance(error, FilesError) and error.repair:
+        text = f"{error.what}: whoever runs this server can {error.repair}"
     for folder, name in ((_cache(), "cache"), (ROOT, "codi"), (Path.home(), "~")):
         text = text.replace(str(folder), name)
-    return re.sub(r"delete (the folder|\S+) and", r"whoever runs this server can delete \1 and", text)
+    return text
 
 
 def _cache() -> Path:
