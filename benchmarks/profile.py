@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.profile", description=__doc__)
     parser.add_argument("model", nargs="?", default="bundled")
     parser.add_argument("--n", type=int, default=200, help="questions (default 200)")
-    parser.add_argument("--every", type=int, default=sweeps.FEW, metavar="K", help="every K-th cell of the sweep's grid (default 8)")
+    parser.add_argument("--every", type=int, default=sweeps.FEW, metavar="K", help="every K-th pair of the sweep's grid (default 15: one)")
     parser.add_argument("--dry", action="store_true", help="print only, write nothing")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -160,7 +160,7 @@ def jobs(model: str, n: int, every: int, folder: str) -> dict[str, tuple[Callabl
             assert not page.run().exception
 
     return {
-        f"A sweep, one cell in {every} of `post-kv` × {n} questions, with statistics and storage": (
+        f"A sweep, one pair in {every} of `post-kv` × {n} questions, with statistics and storage": (
             lambda: None,
             lambda: sweeps.run(model, n, every),
         ),
