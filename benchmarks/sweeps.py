@@ -207,9 +207,9 @@ def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], sites
         f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s)."
     )
     naive = (
-        f"Naive: transformers' own model and cache, batches of {BATCH} sorted by length; prompt and latents run again for every condition,\n"
-        f"as the public scripts do. Timed on all {n:,} questions under every coefficient of the pairs {', '.join(map(str, COMPARED))}, and\n"
-        f"compared with the time of the very same conditions in the sweep ({clock} of a condition)."
+        f"Naive: transformers' own model and cache, batches of {BATCH} sorted by length; prompt and latents run again for every\n"
+        f"condition, as the public scripts do. Timed on all {n:,} questions under every coefficient of the pairs\n"
+        f"{', '.join(map(str, COMPARED))}, and compared with the time of the very same conditions in the sweep ({clock} of a condition)."
     )
     table = "".join(f"| {what} | {measured} | {target} |\n" for what, measured, target in rows)
     heads = "| stop after pass | naive | ours | × | target | tokens fed for an answer: naive, ours | answers equal |"
