@@ -86,7 +86,8 @@ def bound(name: str, options: Iterable[Any], shown: Any, title: Callable[[Any], 
     link asks for in vain; ``shown``: the default, one option or several.
     """
     defaults = shown if isinstance(shown, tuple) else (shown,)
-    missing.check(name, st.query_params.get_all(name), {title(option) for option in options}, ", ".join(map(title, defaults)))
+    if given := st.query_params.get_all(name):  # what is none of the options, Streamlit takes out when the widget is made
+        missing.check(name, given, {title(option) for option in options}, ", ".join(map(title, defaults)))
     return {"format_func": title, "key": name, "bind": "query-params"}
 
 
