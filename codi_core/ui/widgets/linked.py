@@ -112,11 +112,13 @@ def showing(key: str, value: Any) -> str:
 
 
 def taken(key: str, save: Callable[[Any], object]) -> Callable[[], None]:
-    """For a widget's ``on_change``: what it says is saved. Nothing is where it is gone by then: the page was painted anew without it."""
+    """For a widget's ``on_change``: what it says is saved. Nothing is where it is gone by then, for the page was painted anew without it:
+    Streamlit knows no value of it, or None.
+    """
 
     def changed() -> None:
-        if key in st.session_state:
-            save(st.session_state[key])
+        if (value := st.session_state.get(key)) is not None:
+            save(value)
 
     return changed
 
