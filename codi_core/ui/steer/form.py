@@ -80,13 +80,8 @@ def _presets(setup: Setup, card: ModelCard) -> None:
         format_func=lambda name: PRESETS[name].title,
         key="steer-preset",
         help="\n\n".join(f"**{preset.title}**: {preset.text}" for preset in PRESETS.values()),
-        on_change=linked.taken("steer-preset", partial(_apply, card.is_ours)),
+        on_change=linked.taken("steer-preset", lambda name: link.write_preset(name, card.is_ours)),
     )
-
-
-def _apply(is_ours: bool, name: str | None) -> None:
-    if name:
-        link.write_preset(name, is_ours)
 
 
 @dataclass(frozen=True)
@@ -164,5 +159,5 @@ def _range(counts: Counts, passes: int, card: ModelCard) -> range:
 
 
 def _changed(name: str, value: Any) -> None:
-    text = ",".join(map(str, sorted(value))) if isinstance(value, list) else "" if value is None else f"{value}"
+    text = ",".join(map(str, sorted(value))) if isinstance(value, list) else f"{value}"
     link.write_flags({name: text})

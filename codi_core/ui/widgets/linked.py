@@ -86,7 +86,8 @@ def bound(name: str, options: Iterable[Any], shown: Any, title: Callable[[Any], 
     link asks for in vain; ``shown``: the default, one option or several.
     """
     defaults = shown if isinstance(shown, tuple) else (shown,)
-    missing.check(name, st.query_params.get_all(name), {title(option) for option in options}, ", ".join(map(title, defaults)))
+    if given := st.query_params.get_all(name):  # what is none of the options, Streamlit takes out when the widget is made
+        missing.check(name, given, {title(option) for option in options}, ", ".join(map(title, defaults)))
     return {"format_func": title, "key": name, "bind": "query-params"}
 
 
@@ -111,11 +112,13 @@ def showing(key: str, value: Any) -> str:
 
 
 def taken(key: str, save: Callable[[Any], object]) -> Callable[[], None]:
-    """For a widget's ``on_change``: what it says is saved. Nothing is where it is gone by then: the page was painted anew without it."""
+    """For a widget's ``on_change``: what it says is saved. Nothing is where it is gone by then, for the page was painted anew without it:
+    Streamlit knows no value of it, or None.
+    """
 
     def changed() -> None:
-        if key in st.session_state:
-            save(st.session_state[key])
+        if (value := st.session_state.get(key)) is not None:
+            save(value)
 
     return changed
 
