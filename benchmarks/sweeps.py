@@ -26,10 +26,12 @@ from benchmarks.__main__ import CLOCK, fixed, processor, tokens_of
 from benchmarks.naive import Naive
 from benchmarks.sections import rewrite
 from codi_core.device import set_threads
+from codi_core.services.doctor import cores
 from codi_core.services.shared.directions import directions_of
 from codi_core.services.shared.requests import SweepRequest
 from codi_core.services.shared.workbench import Workbench
 from codi_core.services.sweeps.job import Job, means_request, resolve
+from codi_core.services.sweeps.run import sweep
 from codi_core.settings import ROOT, Settings
 from codi_core.steering.vectors import Difference, VectorSpace
 from codi_core.sweeps.local import SweepProgress, Tally, run_sweep, run_units
@@ -43,6 +45,8 @@ PRESET = SWEEPS["post-kv"]
 PAIRS = PRESET.pairs(6)
 FEW = len(PAIRS)
 """The grid's pairs are that many times fewer when peak memory is compared."""
+PART = 5
+"""The grid's pairs are that many times fewer when processes are compared."""
 COMPARED: Sequence[Pair] = PAIRS[::7]
 """Pairs whose conditions, with every index and coefficient, the naive way is timed on."""
 BATCH = 64
@@ -71,8 +75,9 @@ def main() -> None:
         print(json.dumps(run(args.model, args.n, args.every)))
         return
     few, full = (in_a_process(args.model, args.n, every) for every in (FEW, args.every))
+    walls = {workers: walled(args.model, args.n, workers) for workers in (1, cores())}
     ours = {tuple(pair): [Site(*site) for site in sites] for pair, sites in full["sites"]}
-    text = section(args.model, args.n, few, full, by_index(args.model, args.n, ours))
+    text = section(args.model, args.n, few, full, walls, by_index(args.model, args.n, ours))
     print(text)
     if not args.dry:
         rewrite(DOCUMENT, text)
@@ -124,14 +129,23 @@ def run(model: str, n: int, every: int) -> dict[str, Any]:
     return {**found, "sites": list(sites.items())}
 
 
+def walled(model: str, n: int, workers: int) -> float:
+    """Seconds in all, start of the processes included."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench, started = opened(model, folder, workers), time.perf_counter()
+        sweep(bench, request(model, n, PAIRS[::PART]))
+        bench.close()
+        return time.perf_counter() - started
+
+
 def request(model: str, n: int, pairs: Sequence[Pair]) -> SweepRequest:
     """Other questions than those of the sweep that ships, which would be found."""
     cells = [("kv-as-in-the-post", a, b, index, c) for index in PRESET.indices(6) for a, b in pairs for c in PRESET.coefficients]
     return SweepRequest(model, "post-kv", n=n, seed=1, randoms=0, shuffled=0, only=tuple(cells))
 
 
-def opened(model: str, folder: str) -> Workbench:
-    settings = replace(Settings.from_env(), model=model, cache_dir=Path(folder), dtype="float32")
+def opened(model: str, folder: str, workers: int = 1) -> Workbench:
+    settings = replace(Settings.from_env(), model=model, cache_dir=Path(folder), dtype="float32", workers=workers)
     set_threads(settings.threads)
     return Workbench(settings)
 
@@ -192,13 +206,17 @@ def compared(bench: Workbench, job: Job, index: int, ours: dict[Pair, list[Site]
     )
 
 
-def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], sites: dict[int, Compared]) -> str:
+def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], walls: dict[int, float], sites: dict[int, Compared]) -> str:
     ours = full["seconds"] / full["conditions"]
     clock = "processor time" if CLOCK is time.process_time else "wall time"
     rows = [
         ("conditions", f"{full['conditions']:,.0f} × {n:,} questions", ""),
         ("the whole sweep, statistics and storage included", f"{full['seconds']:,.0f} s of {clock}, {full['wall']:,.0f} s in all", ""),
         ("conditions a second of " + clock, f"{1 / ours:,.2f} ({full['conditions'] / full['units']:,.2f} without statistics)", ""),
+        *(
+            (f"one pair in {PART}, `--workers {workers}`", f"{seconds:,.0f} s in all ({walls[1] / seconds:.2f} ×)", "")
+            for workers, seconds in walls.items()
+        ),
         (f"peak memory, {few['conditions']:,.0f} conditions", f"{few['peak']:,.0f} MB", "≤ 600 MB"),
         (f"peak memory, {full['conditions']:,.0f} conditions", f"{full['peak']:,.0f} MB", "the same"),
     ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,9 @@ Result = TypeVar("Result")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SMALL_MODEL = 200_000_000
 """Parameters below which dtype "auto" is float32: speed is no concern and the numbers are the same on every machine."""
+
+FEW = 100_000_000
+"""Multiply-adds that one thread has done before two have waited for each other at every product and norm on the way."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,17 @@ def dtype_name(dtype: torch.dtype) -> str:
 def set_threads(threads: int) -> None:
     """Torch CPU threads for the whole process; 0 leaves torch's own choice."""
     if threads > 0:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def threads_for(work: int) -> Iterator[None]:
+    """Torch CPU threads for so many multiply-adds: one when they are few. Costs less than a microsecond."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if work < FEW else threads)
+    try:
+        yield
+    finally:
         torch.set_num_threads(threads)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codi_core.device import threads_for
 from codi_core.engine.cache import Cache, Prefix, PrefixWriter
 from codi_core.engine.editors import Editor, Site, edited
 from codi_core.engine.taps import ResidualHooks
@@ -91,7 +92,8 @@ class Steps:
         ids = torch.tensor(padded, device=self.model.device)
         writer = PrefixWriter(torch.tensor(lengths, device=self.model.device), self.model.n_layers, self.model.dtype)
         positions = torch.arange(longest, device=self.model.device)[None]
-        self.model.body(self.model.embed(ids), positions, writer)
+        with threads_for(self.model.parameters_count * ids.numel()):
+            self.model.body(self.model.embed(ids), positions, writer)
         return writer.prefix()
 
     def open_cache(self, prefix: Prefix, conditions: int = 1, slots: int = 24, skipped: int = 0) -> Cache:
@@ -185,7 +187,8 @@ class Steps:
         """One pass of the next tokens ``[row q d_model]`` over the cache, which grows by q → post-norm hidden states, same shape."""
         tokens = embeddings.shape[1]
         cache.reserve(tokens)
-        hidden: Tensor = self.model.body(embeddings, cache.positions(tokens), cache)
+        with threads_for(self.model.parameters_count * cache.rows * tokens):
+            hidden: Tensor = self.model.body(embeddings, cache.positions(tokens), cache)
         cache.length += tokens
         return hidden
 

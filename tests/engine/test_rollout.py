@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from codi_core import device
 from codi_core.engine.engine import Engine, Prompt
 from codi_core.engine.oracle import oracle_rollout
 from codi_core.errors import Cancelled, InputError, MemoryLimitError
@@ -260,3 +261,16 @@ def test_batches_halve_when_memory_runs_out(llama: Engine, monkeypatch: pytest.M
     monkeypatch.setattr(llama, "prefill", lambda prompts: (_ for _ in ()).throw(torch.OutOfMemoryError("out of memory")))
     with pytest.raises(MemoryLimitError, match="single question"):
         llama.rollout(QUESTIONS, CONFIG)
+
+
+def test_threads_change_no_number(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, found = torch.get_num_threads(), list[Rollout]()
+    try:
+        for threads, few in ((1, 0), (2, 0), (2, device.FEW)):  # one, two everywhere, two where they are worth it
+            torch.set_num_threads(threads)
+            monkeypatch.setattr(device, "FEW", few)
+            found += engine.rollout(QUESTIONS[:1], CONFIG)
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert_same(found[0], other, 0)

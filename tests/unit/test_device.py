@@ -91,3 +91,17 @@ def test_other_errors_are_not_retried() -> None:
     with pytest.raises(RuntimeError, match="shape mismatch"):
         device.halve_on_oom(work, [1, 2])
     assert calls == [2]
+
+
+def test_little_work_has_one_thread_whatever_comes_of_it() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with device.threads_for(device.FEW):
+            assert torch.get_num_threads() == 3
+        with pytest.raises(ZeroDivisionError), device.threads_for(device.FEW - 1):
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
