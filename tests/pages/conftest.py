@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,14 @@ class Everything(set[str]):
 
     def __contains__(self, name: object) -> bool:
         return True
+
+
+def computed(app: AppTest) -> AppTest:
+    """The page again once its work, which is in a thread of its own, has ended; looked at now and then, or the work would be given up."""
+    while running := [thread for thread in threading.enumerate() if thread.name == "background"]:
+        running[0].join(60)
+        app.run()
+    return app
 
 
 @pytest.fixture(scope="session")
