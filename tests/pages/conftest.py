@@ -36,8 +36,8 @@ def computed(app: AppTest) -> AppTest:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with random weights."""
-    return checkpoints.write(tmp_path_factory.mktemp("models") / "tiny", checkpoints.tensors_of(lora=False))
+    """A checkpoint with random weights, which end an answer now and then."""
+    return checkpoints.write(tmp_path_factory.mktemp("models") / "tiny", checkpoints.ending(checkpoints.tensors_of(lora=False)))
 
 
 @pytest.fixture(scope="package")
