@@ -170,8 +170,7 @@ def test_the_services_work_on_it(written: Path, case: tuple[str, str], workbench
     seen = inspect(workbench, InspectRequest(name, QUESTIONS[0], passes=2), "me")
     assert seen.grids["logit"].top_probs.shape[0] == 3
     push = methods_of("kv source=difference a=1 b=2 coefficient=2 indices=1")
-    short = {"passes": 2, "max_new_tokens": 4}  # random weights never end an answer
-    *_, effect = evaluate_condition(workbench, ConditionRequest(name, push, "templates", 6, means=MeansRequest(n=12), **short), "me")
+    *_, effect = evaluate_condition(workbench, ConditionRequest(name, push, "templates", 6, means=MeansRequest(n=12), passes=2), "me")
     assert effect.paired.n == 6
-    *_, curve = early_stop(workbench, EarlyStopRequest(name, n=6, **short), "me")
+    *_, curve = early_stop(workbench, EarlyStopRequest(name, n=6, passes=2), "me")
     assert curve.done == 3
