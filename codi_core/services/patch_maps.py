@@ -36,7 +36,7 @@ from codi_core.values.patching import (
     PatchMapSpec,
     Way,
 )
-from codi_core.values.questions import Question
+from codi_core.values.questions import EvalSetSpec, Question
 from codi_core.values.stats import Clusters, Contrast, Estimates
 
 KIND, ARRAYS, ROWS = "patches", "patches.npz", "pairs.json"
@@ -101,7 +101,8 @@ def patch_map(
     be read or has no pair, ModelError, and Cancelled when ``viewer`` asked for something newer.
     """
     request.check()
-    spec = workbench.run(request.model, partial(_spec, request), viewer, on_wait)
+    eval_set = None if request.single else load_eval_set(request.eval_set, 0, request.seed)[0]  # drawn while the model answers others
+    spec = workbench.run(request.model, partial(_spec, request, eval_set), viewer, on_wait)
     if request.pairs_of and not request.single:
         spec = replace(spec, pairs_of=workbench.run(request.pairs_of, lambda engine, _: engine.model.spec.key, viewer, on_wait))
     if workbench.store.find(KIND, spec.key) is not None:
@@ -136,9 +137,8 @@ def _candidates(request: PatchMapRequest) -> int:
     return max(CANDIDATES * request.n, FEWEST)
 
 
-def _spec(request: PatchMapRequest, engine: Engine, check_cancelled: CheckCancelled) -> PatchMapSpec:
+def _spec(request: PatchMapRequest, eval_set: EvalSetSpec | None, engine: Engine, check_cancelled: CheckCancelled) -> PatchMapSpec:
     prompts = tuple(clean_question(text) for text in (request.clean, request.corrupt)) if request.single else ()
-    eval_set = None if request.single else load_eval_set(request.eval_set, 0, request.seed)[0]
     return PatchMapSpec(
         model=engine.model.spec.key,
         prompts=prompts,

@@ -86,6 +86,18 @@ def test_inspect_has_an_address_of_its_own_and_deep_links_ask_for_nothing_that_i
     assert not missing
 
 
+def test_what_a_link_asks_for_in_vain_is_named_until_something_is_chosen(page: Page, address: str) -> None:
+    """The colours are a part of the page that runs by itself, the line is not."""
+    page.goto(f"{address}/inspect?by=Length&measure=Weight")
+    settled(page)
+    line = page.get_by_test_id("stAlert")
+    expect(line).to_contain_text("'Length' is not among what “by” can be here: what is shown is Top-1 probability.")
+    page.get_by_role("radiogroup", name="Colour by").get_by_text("Entropy").click()
+    settled(page)
+    expect(line).not_to_contain_text("Length")
+    expect(line).to_contain_text("'Weight' is not among what “measure” can be here: what is shown is Probability.")
+
+
 def test_a_file_of_mine_is_everywhere_by_its_own_name(page: Page, address: str) -> None:
     page.goto(f"{address}/data")
     settled(page)

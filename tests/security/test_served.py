@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import runpy
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,28 @@ def test_many_directions_at_once_are_refused_too(bench: Workbench, monkeypatch: 
         next(ablate(bench, AblateRequest(MODEL, ("zero", "mean"), eval_set="templates", n=10), "a"))
     with pytest.raises(BudgetError, match=MEANS_N):
         next(ablate(bench, AblateRequest(MODEL, n=1, means=MANY), "a", compute=False))
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda bench: stored_detection(bench, DetectRequest(MODEL, "templates", 4), "a"),
+        lambda bench: list(influence_set(bench, InfluenceSetRequest(MODEL, "templates", 4, passes=1), "a", compute=False)),
+        lambda bench: list(patch_map(bench, PatchMapRequest(MODEL, eval_set="templates", n=4, passes=1), "a", compute=False)),
+    ],
+)
+def test_questions_are_drawn_while_the_model_is_free_for_others(
+    bench: Workbench, look: Callable[[Workbench], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, threads = evalsets._drawn_once, []
+
+    def draw(*asked: Any) -> Any:
+        threads.append(threading.current_thread())
+        return drawn(*asked)
+
+    monkeypatch.setattr(evalsets, "_drawn_once", draw)
+    assert not look(bench)
+    assert set(threads) == {threading.current_thread()}
 
 
 @pytest.mark.parametrize(

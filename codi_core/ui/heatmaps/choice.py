@@ -130,7 +130,7 @@ def _coefficients(grid: Grid, several: bool) -> tuple[float, ...]:
     given = url.read("alpha", default)
     chosen = [name for name in given.split(",") if name in known] or [default]
     missing.check("alpha", [given], [given] if set(given.split(",")) <= set(known) else [], ", ".join(chosen))
-    common: Any = {"format_func": titles.__getitem__, "on_change": _write_alpha}
+    common: Any = {"format_func": titles.__getitem__, "on_change": linked.taken(linked.key_of("alpha"), _write_alpha)}
     if several:
         st.pills("Coefficients α, side by side", list(known), selection_mode="multi", key=linked.shows("alpha", chosen), **common)
         return tuple(sorted(known[name] for name in chosen))
@@ -138,8 +138,7 @@ def _coefficients(grid: Grid, several: bool) -> tuple[float, ...]:
     return (known[chosen[0]],)
 
 
-def _write_alpha() -> None:
-    value = st.session_state[linked.key_of("alpha")]
+def _write_alpha(value: str | list[str]) -> None:
     url.write("alpha", ",".join(value) if isinstance(value, list) else str(value))
 
 

@@ -227,7 +227,7 @@ def _tracked(inspection: Inspection) -> None:
         placeholder="Type a token, or click one above",
         help="Step values of known problems and the model's own answer are tracked anyway. All spellings of a token count together; "
         "`id:123` is exactly that token.",
-        on_change=lambda: url.write_all("track", list(st.session_state["track-box"])),
+        on_change=linked.taken("track-box", lambda tokens: url.write_all("track", list(tokens))),
     )
     for token in inspection.tracked:
         if token.note and token.text in tracked:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from codi_core.ui.shell.errors import plain
 
@@ -31,9 +33,22 @@ def check(name: str, given: Sequence[str], known: Container[str], shown: str) ->
     if absent := [value for value in given if value in asked and value not in known]:
         what = WHAT.get(name, f"what “{name}” can be here")
         found[name] = f"'{', '.join(absent)}' is not among {what}" + (f": what is shown is {shown}." if shown else ".")
-    where = st.session_state.get("missing-place")
-    if where is not None and found.get(name) != said:
-        if found:
-            where.warning("  \n".join(map(plain, found.values())), icon=":material/warning:")
-        else:
-            where.empty()
+    if found.get(name) == said:
+        return
+    if not _in_fragment():
+        _paint(st.session_state["missing-place"], found.values())
+    elif name not in found:
+        st.rerun()  # a fragment cannot paint what is outside of it; what it finds anew is said by the page's next run
+
+
+def _paint(where: DeltaGenerator, lines: Collection[str]) -> None:
+    if lines:
+        where.warning("  \n".join(map(plain, lines)), icon=":material/warning:")
+    else:
+        where.empty()
+
+
+def _in_fragment() -> bool:
+    """Whether only a part of the page is run."""
+    context = get_script_run_ctx()
+    return context is not None and bool(context.fragment_ids_this_run)

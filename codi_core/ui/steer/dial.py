@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -66,11 +67,12 @@ def dial(methods: tuple[Method, ...], dose: Dose | None) -> DeltaGenerator:
     for name, value in {"slider": max(-span, min(span, shown)), "number": shown}.items():
         st.session_state[f"steer-{name}"] = value
     with st.container(key="steer-dial", horizontal=True, vertical_alignment="bottom", gap="small"):
+        moved = partial(_moved, unit)
         label = "Coefficient α" if unit == 1.0 else f"Dose ‖αv‖ / ‖site‖{_of(dose)}"
         with st.container(gap=None):
-            st.slider(label, -span, span, step=step, format="%+.3g", key="steer-slider", on_change=_moved, args=("slider", unit))
+            st.slider(label, -span, span, step=step, format="%+.3g", key="steer-slider", on_change=linked.taken("steer-slider", moved))
             marks = st.empty()
-        box: Any = {"format": "%.4g", "key": "steer-number", "on_change": _moved, "args": ("number", unit)}
+        box: Any = {"format": "%.4g", "key": "steer-number", "on_change": linked.taken("steer-number", moved)}
         st.number_input("Exactly", step=step, width=120, label_visibility="hidden", **box)
         st.button("0", key="steer-zero", help="No push at all: the baseline", on_click=link.write_coefficient, args=(0.0,))
         st.button("±", key="steer-flip", help="The opposite direction", on_click=link.write_coefficient, args=(-alpha,))
@@ -124,9 +126,8 @@ def _of(dose: Dose | None) -> str:
     return f" of the {dose.of}" if dose and len(dose.parts) > 1 else ""
 
 
-def _moved(name: str, unit: float) -> None:
+def _moved(unit: float, value: float) -> None:
     """What goes too far is refused in words, and nothing changes."""
-    value = float(st.session_state[f"steer-{name}"])
     alpha = _rounded(value / unit)
     if abs(alpha) > MAX_COEFFICIENT:
         said = f"{decimal(value, 'g')}" if unit == 1.0 else f"Dose {decimal(value, 'g')}, which is α = {decimal(alpha, 'g')},"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from codi_core.services.shared.interventions import METHODS, PRESETS, SOURCES, C
 from codi_core.ui.shell import url
 from codi_core.ui.steer import link
 from codi_core.ui.steer.link import Flags, Setup
+from codi_core.ui.widgets import linked
 
 NUMBERS_ABREAST, CHOICES_ABREAST = 9, 3
 """More become a list."""
@@ -39,7 +41,7 @@ def site(setup: Setup, card: ModelCard, passes: int) -> dict[str, DeltaGenerator
                 required=True,
                 wrap=True,
                 key="steer-kind",
-                on_change=lambda: link.write_flags({}, st.session_state["steer-kind"]),
+                on_change=linked.taken("steer-kind", lambda kind: link.write_flags({}, kind)),
             )
         for field in _fields(method, flags):
             if field.name in IN_COCKPIT:
@@ -78,14 +80,8 @@ def _presets(setup: Setup, card: ModelCard) -> None:
         format_func=lambda name: PRESETS[name].title,
         key="steer-preset",
         help="\n\n".join(f"**{preset.title}**: {preset.text}" for preset in PRESETS.values()),
-        on_change=_apply,
-        args=(card.is_ours,),
+        on_change=linked.taken("steer-preset", lambda name: link.write_preset(name, card.is_ours)),
     )
-
-
-def _apply(is_ours: bool) -> None:
-    if name := st.session_state["steer-preset"]:
-        link.write_preset(name, is_ours)
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ class Form:
     def widget(self, field: Field) -> None:
         name, text, label = field.name, self.flags[field.name], field.option.label
         key = f"steer-field-{name}"
-        common: dict[str, Any] = {"key": key, "help": field.option.about or None, "on_change": _changed, "args": (name,)}
+        common: dict[str, Any] = {"key": key, "help": field.option.about or None, "on_change": linked.taken(key, partial(_changed, name))}
         if field.option.counts is not None:
             taken = self.flags.get(field.option.apart, "")
             offered = [n for n in _range(field.option.counts, self.passes, self.card) if str(n) != taken or text == taken]
@@ -162,7 +158,6 @@ def _range(counts: Counts, passes: int, card: ModelCard) -> range:
     }[counts]
 
 
-def _changed(name: str) -> None:
-    value = st.session_state[f"steer-field-{name}"]
-    text = ",".join(map(str, sorted(value))) if isinstance(value, list) else "" if value is None else f"{value}"
+def _changed(name: str, value: Any) -> None:
+    text = ",".join(map(str, sorted(value))) if isinstance(value, list) else f"{value}"
     link.write_flags({name: text})

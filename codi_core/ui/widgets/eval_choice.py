@@ -66,12 +66,12 @@ def choose(default: str, default_n: int, sizes: Sequence[int] = SIZES, width: An
     chosen = given if _known(given) else default
     names = list(dict.fromkeys([*EVAL_SETS, *_uploads(), chosen, OWN]))
     wanted = st.session_state.get("own-file") == (st.session_state.get("page"), chosen)
+    key = linked.shows("set", OWN if wanted else chosen)
     st.selectbox(
         "Eval set",
         names,
-        key=linked.shows("set", OWN if wanted else chosen),
-        on_change=_chosen,
-        args=(chosen,),
+        key=key,
+        on_change=linked.taken(key, lambda name: _chosen(name, chosen)),
         format_func=lambda name: "A file of your own …" if name == OWN else called(name),
         help="\n\n".join(f"**{name}**: {plain(kind.description)}" for name, kind in EVAL_SETS.items()),
         width=width,
@@ -112,8 +112,7 @@ def _uploads() -> list[str]:
     return uploads
 
 
-def _chosen(before: str) -> None:
-    name = st.session_state[linked.key_of("set")]
+def _chosen(name: str, before: str) -> None:
     st.session_state["own-file"] = (st.session_state.get("page"), before) if name == OWN else None
     if name != OWN:
         url.write("set", name)

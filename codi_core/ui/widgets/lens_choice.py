@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -31,7 +32,7 @@ def box(model: str) -> LensOption:
     option = chosen(model)
     names = [each.name for each in calls.lens_menu(model)]
     key = linked.showing("lens-box", option.name)
-    st.selectbox("Lens", names, key=key, width=150, on_change=lambda: url.write("lens", st.session_state[key]))
+    st.selectbox("Lens", names, key=key, width=150, on_change=linked.taken(key, _write))
     return option
 
 
@@ -43,7 +44,7 @@ def chosen_card(model: str) -> LensOption | None:
     option = next(iter(_named(options).values()), options[0])
     _check(options, option.name)
     key, names = linked.showing("lens-card-of", option.name), [each.name for each in options]
-    st.segmented_control("Lens card of", names, required=True, key=key, on_change=lambda: url.write("lens", st.session_state[key]))
+    st.segmented_control("Lens card of", names, required=True, key=key, on_change=linked.taken(key, _write))
     return option
 
 
@@ -91,7 +92,7 @@ def choose_several(model: str) -> LensChoice:
         format_func=lambda kind: labels[kind],
         selection_mode="multi",
         key=key,
-        on_change=lambda: _write_kinds(options, st.session_state[key]),
+        on_change=linked.taken(key, partial(_write_kinds, options)),
     )
     for option in choice.shown:
         variants = [each.variant for each in options if each.kind == option.kind]
@@ -103,11 +104,15 @@ def choose_several(model: str) -> LensChoice:
 def _variant_box(option: LensOption, variants: list[str]) -> None:
     key = linked.showing(f"lens-variant-{option.kind}", option.variant)
 
-    def write() -> None:
+    def write(variant: str) -> None:
         kept = [name for name in url.read_all("lens") if name.lower().partition(":")[0] != option.kind]
-        url.write_all("lens", [*kept, f"{option.kind}:{st.session_state[key]}"])
+        url.write_all("lens", [*kept, f"{option.kind}:{variant}"])
 
-    st.selectbox(f"{option.label} lens", variants, key=key, width=150, on_change=write)
+    st.selectbox(f"{option.label} lens", variants, key=key, width=150, on_change=linked.taken(key, write))
+
+
+def _write(name: str) -> None:
+    url.write("lens", name)
 
 
 def _write_kinds(options: Sequence[LensOption], kinds: Sequence[str]) -> None:

@@ -35,8 +35,7 @@ def select(
         label,
         list(options),
         key=shows(name, chosen),
-        on_change=write,
-        args=(name,),
+        on_change=written(name),
         format_func=title,
         help=about,
         width=width,
@@ -51,9 +50,7 @@ def segmented(
     """Buttons of which one is always pressed."""
     chosen = url.one_of(name, options, options[0] if default is None else default)
     key = shows(name, chosen)
-    st.segmented_control(
-        label, list(options), required=True, wrap=True, key=key, on_change=write, args=(name,), format_func=title, help=about
-    )
+    st.segmented_control(label, list(options), required=True, wrap=True, key=key, on_change=written(name), format_func=title, help=about)
     return chosen
 
 
@@ -65,24 +62,21 @@ def count(label: str, name: str, options: Sequence[int], *, default: int, about:
 def number(label: str, name: str, *, default: int = 0, most: int, step: int = 1, about: str | None = None, width: Any = "stretch") -> int:
     """A whole number from 0 to ``most``."""
     value = url.whole(name, default, most)
-    st.number_input(label, 0, most, step=step, key=shows(name, value), on_change=write, args=(name,), help=about, width=width)
+    st.number_input(label, 0, most, step=step, key=shows(name, value), on_change=written(name), help=about, width=width)
     return value
 
 
 def area(label: str, name: str, *, default: str, save: Callable[[str], None]) -> str:
     """A text of a few lines; ``save`` writes it into the URL."""
     value = url.read(name, default)
-    st.text_area(label, key=shows(name, value), on_change=lambda: save(st.session_state[key_of(name)]), height=104)
+    st.text_area(label, key=shows(name, value), on_change=taken(key_of(name), save), height=104)
     return value
 
 
 def toggle(label: str, name: str, values: tuple[str, str] = ("no", "yes"), *, about: str | None = None) -> bool:
     """``values``: what the URL says for off, the default, and for on."""
     on = url.one_of(name, values, values[0]) == values[1]
-
-    def changed() -> None:
-        url.write(name, values[st.session_state[key_of(name)]])
-
+    changed = taken(key_of(name), lambda on: url.write(name, values[on]))
     st.toggle(label, key=shows(name, on), on_change=changed, help=about)
     return on
 
@@ -92,7 +86,8 @@ def bound(name: str, options: Iterable[Any], shown: Any, title: Callable[[Any], 
     link asks for in vain; ``shown``: the default, one option or several.
     """
     defaults = shown if isinstance(shown, tuple) else (shown,)
-    missing.check(name, st.query_params.get_all(name), {title(option) for option in options}, ", ".join(map(title, defaults)))
+    if given := st.query_params.get_all(name):  # what is none of the options, Streamlit takes out when the widget is made
+        missing.check(name, given, {title(option) for option in options}, ", ".join(map(title, defaults)))
     return {"format_func": title, "key": name, "bind": "query-params"}
 
 
@@ -116,5 +111,18 @@ def showing(key: str, value: Any) -> str:
     return key
 
 
-def write(name: str) -> None:
-    url.write(name, str(st.session_state[key_of(name)]))
+def taken(key: str, save: Callable[[Any], object]) -> Callable[[], None]:
+    """For a widget's ``on_change``: what it says is saved. Nothing is where it is gone by then, for the page was painted anew without it:
+    Streamlit knows no value of it, or None.
+    """
+
+    def changed() -> None:
+        if (value := st.session_state.get(key)) is not None:
+            save(value)
+
+    return changed
+
+
+def written(name: str) -> Callable[[], None]:
+    """As `taken`, into the URL."""
+    return taken(key_of(name), lambda value: url.write(name, str(value)))

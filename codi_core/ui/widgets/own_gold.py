@@ -31,6 +31,5 @@ def own_gold() -> None:
                 key=linked.shows(name, url.read(name)),
                 placeholder=hint,
                 max_chars=LONGEST,
-                on_change=linked.write,
-                args=(name,),
+                on_change=linked.written(name),
             )
