@@ -39,8 +39,9 @@ def test_a_command_imports_what_it_needs(commands: list[list[str]], allowed: set
     (tmp_path / "prompts.json").write_text(f'["{PROMPT}"]')
     files = {"PROMPTS": f"{tmp_path}/prompts.json", "OUT": f"{tmp_path}/out"}
     code = "import sys; from codi_core.cli import main\n"
-    for command in commands:  # help leaves by itself
-        code += f"try: assert main({[files.get(word, word) for word in command]!r}) == 0\nexcept SystemExit as left: assert left.code == 0\n"
+    for command in commands:
+        words = [files.get(word, word) for word in command]
+        code += f"try: assert main({words!r}) == 0\nexcept SystemExit as left: assert left.code == 0\n"  # help leaves by itself
     code += f"print('IMPORTED', *(name for name in {HEAVY!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
