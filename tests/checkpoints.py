@@ -23,6 +23,8 @@ from codi_core.values.arrays import Floats
 FIXTURES = Path(__file__).parent / "parity" / "fixtures"
 VOCAB = {"llama": 608, "qwen3": 608, "gpt2": 604}
 TOKENIZER = {"llama": "llama-cywinski", "qwen3": "llama-cywinski", "gpt2": "gpt2-zhenyi4"}
+EOS = 601
+"""Of Llama's tokenizer."""
 RANK, ALPHA = 4, 2.0
 
 _LLAMA: dict[str, Any] = {
@@ -107,6 +109,14 @@ def tensors_of(
         }
         if layer_norm:
             tensors |= {"prj.ln.weight": 1 + 0.1 * torch.randn(d_model), "prj.ln.bias": 0.1 * torch.randn(d_model)}
+    return tensors
+
+
+def ending(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """With a logit of eos large enough to win after a few tokens: at random no answer ends before the limit."""
+    for name, value in tensors.items():
+        if name.endswith(("embed_tokens.weight", "lm_head.weight")):
+            value[EOS] *= 3
     return tensors
 
 

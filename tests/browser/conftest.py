@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from codi_core.settings import ROOT
 
@@ -97,17 +97,23 @@ def address(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
         yield address
 
 
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """What was fetched for one page is there for the next: half of the time until a page is there."""
+    with browser.new_context(viewport={"width": 1440, "height": 1000}) as window:
+        yield window
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh session. A script error, and any request that leaves this machine, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    page = context.new_page()
+def page(window: BrowserContext) -> Iterator[Page]:
+    """A fresh session in a tab of its own. A script error, and any request that leaves this machine, fails the test."""
+    page = window.new_page()
     page.set_default_timeout(PATIENCE)
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: None if _local(request.url) else trouble.append(f"a request to {request.url}"))
     yield page
-    context.close()
+    page.close()
     assert not trouble
 
 

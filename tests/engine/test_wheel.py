@@ -74,7 +74,7 @@ def test_the_dashboard_is_served_from_the_package(away: dict[str, str], tmp_path
 
 def test_the_snippet_of_the_readme_runs(away: dict[str, str], tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    subprocess.run([PYTHON, "-c", snippet.replace("n=100", "n=8")], cwd=tmp_path, env=away, check=True)
+    subprocess.run([PYTHON, "-c", snippet.replace("n=100, controls=20", "n=8, controls=2")], cwd=tmp_path, env=away, check=True)
 
 
 def answers(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,10 +26,18 @@ class Everything(set[str]):
         return True
 
 
+def computed(app: AppTest) -> AppTest:
+    """The page again once its work, which is in a thread of its own, has ended; looked at now and then, or the work would be given up."""
+    while running := [thread for thread in threading.enumerate() if thread.name == "background"]:
+        running[0].join(60)
+        app.run()
+    return app
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with random weights."""
-    return checkpoints.write(tmp_path_factory.mktemp("models") / "tiny", checkpoints.tensors_of(lora=False))
+    """A checkpoint with random weights, which end an answer now and then."""
+    return checkpoints.write(tmp_path_factory.mktemp("models") / "tiny", checkpoints.ending(checkpoints.tensors_of(lora=False)))
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from urllib.parse import parse_qs
 
 import pytest
@@ -12,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from codi_core.cli import make_parser
 from codi_core.steering.flags import methods_of
 from codi_core.ui.steer.link import Setup
-from tests.pages.conftest import Open
+from tests.pages.conftest import Open, computed
 from tests.pages.test_inspect_page import sent
 from tests.pages.test_inspect_page import words as escaped
 
@@ -28,10 +27,7 @@ def finished(app: AppTest, label: str = "Run") -> AppTest:
         if button.label == label:
             button.click().run()
             break
-    deadline = time.monotonic() + 240
-    while any(button.label == "Stop" for button in app.button) and time.monotonic() < deadline:
-        time.sleep(0.3)
-        app.run()
+    app = computed(app)
     assert not app.exception
     return app
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from codi_core.services.lenses import train_lens
 from codi_core.services.shared.workbench import Workbench
 from codi_core.settings import Settings
 from codi_core.ui.shell import calls
-from tests.pages.conftest import Open
+from tests.pages.conftest import Open, computed
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +34,12 @@ def model(package_environment: None, pair: tuple[Path, Path], tmp_path_factory: 
 
 
 def finish(app: AppTest) -> AppTest:
-    """Presses Run until there is nothing left to run or to stop."""
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        buttons = [button for button in app.button if button.label.startswith(("Run", "Stop", "Go on"))]
-        if not buttons:
-            break
+    """Presses Run until there is nothing left to run."""
+    while buttons := [button for button in app.button if button.label.startswith(("Run", "Go on"))]:
         for button in buttons:
-            if not button.label.startswith("Stop"):
-                button.click()
-        app.run()
-        time.sleep(0.2)
+            button.click()
+        app = computed(app.run())
+        assert not app.error
     return app
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from codi_core.errors import DataError
 from codi_core.services.uploads import eval_set_file, save_upload
 from codi_core.settings import Settings
-from tests.pages.conftest import Open
+from tests.pages.conftest import Open, computed
 from tests.pages.test_inspect_page import sent
 
 
@@ -28,11 +27,7 @@ def finished(open_page: Open) -> AppTest:
     app = open_page("detect", n="64")
     if any(b.label == "Run" for b in app.button):
         app = button(app, "Run")
-    deadline = time.monotonic() + 60
-    while offered(app) and time.monotonic() < deadline:  # it reads in a thread of its own
-        time.sleep(0.2)
-        app.run()
-    return app
+    return computed(app)
 
 
 def test_a_run_reads_every_question_and_is_found_again(finished: AppTest, open_page: Open) -> None:

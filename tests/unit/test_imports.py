@@ -27,26 +27,22 @@ PROMPT = "A team starts with 3 members. They recruit 5 new members. How many mem
 
 @pytest.mark.late
 @pytest.mark.parametrize(
-    ("command", "allowed"),
+    ("commands", "allowed"),
     [
-        (["--help"], set()),
-        (["eval", "--help"], set()),
-        (["steer", "--help"], set()),
-        (["sweep", "--help"], set()),
-        (["info"], RUNS | {"pandas", "pyarrow", "scipy"}),  # evaluations are stored as tables, and have an interval
-        (["lens", "--prompt", PROMPT], RUNS),
-        (["rollout", "--prompts", "PROMPTS", "--out", "OUT"], RUNS),
+        ([["--help"], ["eval", "--help"], ["steer", "--help"], ["sweep", "--help"]], set()),
+        ([["info"]], RUNS | {"pandas", "pyarrow", "scipy"}),  # evaluations are stored as tables, and have an interval
+        ([["lens", "--prompt", PROMPT], ["rollout", "--prompts", "PROMPTS", "--out", "OUT"]], RUNS),
     ],
-    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+    ids=["help", "info", "lens and rollout"],
 )
-def test_a_command_imports_what_it_needs(command: list[str], allowed: set[str], tmp_path: Path) -> None:
+def test_a_command_imports_what_it_needs(commands: list[list[str]], allowed: set[str], tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text(f'["{PROMPT}"]')
     files = {"PROMPTS": f"{tmp_path}/prompts.json", "OUT": f"{tmp_path}/out"}
-    code = (
-        "import atexit, sys; from codi_core.cli import main\n"
-        f"atexit.register(lambda: print('IMPORTED', *(name for name in {HEAVY!r} if name in sys.modules)))\n"
-        f"sys.exit(main({[files.get(word, word) for word in command]!r}))"
-    )
+    code = "import sys; from codi_core.cli import main\n"
+    for command in commands:
+        words = [files.get(word, word) for word in command]
+        code += f"try: assert main({words!r}) == 0\nexcept SystemExit as left: assert left.code == 0\n"  # help leaves by itself
+    code += f"print('IMPORTED', *(name for name in {HEAVY!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.splitlines()[-1].split()[1:]) <= allowed
