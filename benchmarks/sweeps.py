@@ -221,8 +221,8 @@ def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], walls
         (f"peak memory, {full['conditions']:,.0f} conditions", f"{full['peak']:,.0f} MB", "the same"),
     ]
     about = (
-        f"Written by `python -m benchmarks.sweeps {model}`: preset `post-kv` on `{model}`, `templates`, float32, code `{code_version()}`,\n"
-        f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s)."
+        f"Written by `python -m benchmarks.sweeps {model} --n {n}`: preset `post-kv` on `{model}`, `templates`, float32,\n"
+        f"code `{code_version()}`, {processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s)."
     )
     naive = (
         f"Naive: transformers' own model and cache, batches of {BATCH} sorted by length; prompt and latents run again for every\n"
