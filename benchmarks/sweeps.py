@@ -227,7 +227,8 @@ def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], walls
     naive = (
         f"Naive: transformers' own model and cache, batches of {BATCH} sorted by length; prompt and latents run again for every\n"
         f"condition, as the public scripts do. Timed on all {n:,} questions under every coefficient of the pairs\n"
-        f"{', '.join(map(str, COMPARED))}, and compared with the time of the very same conditions in the sweep ({clock} of a condition)."
+        f"{', '.join(map(str, COMPARED))}, and compared with the time of the very same conditions in the sweep ({clock} of a condition).\n"
+        "After few passes answers are long, and an answer's tokens cost both ways the same: fewer tokens alone give what is in brackets."
     )
     table = "".join(f"| {what} | {measured} | {target} |\n" for what, measured, target in rows)
     heads = "| stop after pass | naive | ours | × | target | tokens fed for an answer: naive, ours | answers equal |"
