@@ -76,7 +76,7 @@ def main() -> None:
         return
     few, full = (in_a_process(args.model, args.n, every) for every in (FEW, args.every))
     walls = {workers: walled(args.model, args.n, workers) for workers in (1, cores())}
-    ours = {tuple(pair): [Site(*site) for site in sites] for pair, sites in full["sites"]}
+    ours = {tuple(pair): [Site(*site) for site in sites] for pair, sites in full["sites"] if sites}
     text = section(args.model, args.n, few, full, walls, by_index(args.model, args.n, ours))
     print(text)
     if not args.dry:
@@ -170,10 +170,10 @@ class Compared:
 
 
 def by_index(model: str, n: int, ours: dict[Pair, list[Site]]) -> dict[int, Compared]:
-    """The naive way on the very conditions of COMPARED."""
+    """The naive way on the very conditions of COMPARED, as far as they were swept."""
     with tempfile.TemporaryDirectory() as folder:
         bench = opened(model, folder)
-        job = resolve(bench, request(model, n, COMPARED))
+        job = resolve(bench, request(model, n, list(ours)))
         found = {index: compared(bench, job, index, ours) for index in PRESET.indices(6)}
         bench.close()
         return found
@@ -187,7 +187,7 @@ def compared(bench: Workbench, job: Job, index: int, ours: dict[Pair, list[Site]
         job.request.model, lambda engine, check: directions_of(bench, engine, means_request(means), means.passes, check), "naive"
     )
     seconds, sites, answers = [], [], []
-    for a, b in COMPARED:
+    for a, b in ours:
         vector = directions.vector(Difference(a, b), VectorSpace("kv", raw=True))
         sites += [site for site in ours[a, b] if site.index == index]
         for coefficient in PRESET.coefficients:
@@ -209,6 +209,7 @@ def compared(bench: Workbench, job: Job, index: int, ours: dict[Pair, list[Site]
 def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], walls: dict[int, float], sites: dict[int, Compared]) -> str:
     ours = full["seconds"] / full["conditions"]
     clock = "processor time" if CLOCK is time.process_time else "wall time"
+    pairs = ", ".join(f"({a}, {b})" for (a, b), own in full["sites"] if own)
     rows = [
         ("conditions", f"{full['conditions']:,.0f} × {n:,} questions", ""),
         ("the whole sweep, statistics and storage included", f"{full['seconds']:,.0f} s of {clock}, {full['wall']:,.0f} s in all", ""),
@@ -227,7 +228,7 @@ def section(model: str, n: int, few: dict[str, Any], full: dict[str, Any], walls
     naive = (
         f"Naive: transformers' own model and cache, batches of {BATCH} sorted by length; prompt and latents run again for every\n"
         f"condition, as the public scripts do. Timed on all {n:,} questions under every coefficient of the pairs\n"
-        f"{', '.join(map(str, COMPARED))}, and compared with the time of the very same conditions in the sweep ({clock} of a condition).\n"
+        f"{pairs}, and compared with the time of the very same conditions in the sweep ({clock} of a condition).\n"
         "After few passes answers are long, and an answer's tokens cost both ways the same: fewer tokens alone give what is in brackets."
     )
     table = "".join(f"| {what} | {measured} | {target} |\n" for what, measured, target in rows)

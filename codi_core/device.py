@@ -99,7 +99,7 @@ def set_threads(threads: int) -> None:
 
 @contextmanager
 def threads_for(work: int) -> Iterator[None]:
-    """Torch CPU threads for so many multiply-adds: one when they are few. Costs less than a microsecond."""
+    """Torch CPU threads for so many multiply-adds: one when they are few. To be called around every pass: it costs next to nothing."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if work < FEW else threads)
     try:
