@@ -158,18 +158,15 @@ class Engine(Steps):
         check_cancelled()
         cache = self.open_cache(self.prefill([prompt.ids for prompt in prompts]), slots=config.passes + 9)
         latents = self.think(cache, config.passes, edits, record, check_cancelled)
-        answers = self.decode(cache, config.max_new_tokens, check_cancelled)
-        return self._rollouts(prompts, latents, cache, answers)
+        slots = [np.empty((cache.rows, 0, 0, 0, 0), np.float32)] * 2
+        if record:  # copies: an answer's end moves the others' slots
+            slots = [_to_host(part[:, :, :, : cache.length].permute(1, 3, 0, 2, 4).clone()) for part in (cache.keys, cache.values)]
+        return self._rollouts(prompts, latents, slots, self.decode(cache, config.max_new_tokens, check_cancelled))
 
-    def _rollouts(self, prompts: Sequence[Prompt], latents: Latents, cache: Cache, answers: Generated) -> list[Rollout]:
-        """Tensors of a batch → values, one a question."""
-        rows, indices = latents.h.shape[:2]
+    def _rollouts(self, prompts: Sequence[Prompt], latents: Latents, slots: Sequence[Floats], answers: Generated) -> list[Rollout]:
+        """Tensors of a batch → values, one a question. ``slots``: keys and values ``[row slot layer kv_head d_head]``."""
         h, z = _to_host(latents.h), _to_host(latents.z)
-        if latents.resid is None:
-            resid, slots = np.empty((rows, 0, 0, 0), np.float32), [np.empty((rows, 0, 0, 0, 0), np.float32)] * 2
-        else:
-            resid = _to_host(latents.resid)
-            slots = [_to_host(part[:, :, :, :indices].permute(1, 3, 0, 2, 4)) for part in (cache.keys, cache.values)]
+        resid = np.empty((len(h), 0, 0, 0), np.float32) if latents.resid is None else _to_host(latents.resid)
         top = self._top_answers(answers.first_logits)
         rollouts = []
         for row, prompt in enumerate(prompts):

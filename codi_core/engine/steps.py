@@ -30,7 +30,7 @@ from codi_core.values.callbacks import CheckCancelled
 COLUMN = 0.5
 """Rows whose layers take as long as attention over one more copy of a prompt."""
 COMPACT_BELOW = 0.75
-"""Finished rows leave the batch once this fraction of its rows would be enough: leaving copies the cache."""
+"""Finished rows leave the batch once this fraction of its rows would be enough: the others' slots move, their prompts are copied."""
 
 Edits = Mapping[Site, Sequence[Editor]]
 NO_EDITS: Edits = {}
@@ -132,13 +132,13 @@ class Steps:
         return Latents(torch.stack(h_all, 1), torch.stack(z_all, 1), resid)
 
     def decode(self, cache: Cache, max_new_tokens: int, check_cancelled: CheckCancelled = nothing) -> Generated:
-        """Greedy answers after the passes: eot (and eos), then token by token, masked as in the family's code."""
+        """Greedy answers after the passes: eot (and eos), then token by token, masked as in the family's code. Uses the cache up."""
         return self.generate(cache, self.model.after_latents, self.model.masked, max_new_tokens, check_cancelled)
 
     def generate(
         self, cache: Cache, first: Sequence[int], masked: Sequence[int], max_new_tokens: int, check_cancelled: CheckCancelled = nothing
     ) -> Generated:
-        """Feed ``first`` to every row, then take the likeliest token until eos."""
+        """Feed ``first`` to every row, then take the likeliest token until eos. Uses the cache up."""
         check_cancelled()
         inputs = torch.tensor(first, device=self.model.device).expand(cache.rows, -1)
         first_logits = self._next_logits(cache, inputs, masked)
@@ -158,7 +158,7 @@ class Steps:
     ) -> tuple[list[list[int]], list[bool]]:
         """From the next token of every row ``[row]``, likeliest first, until eos or ``left`` tokens: ids without eos, and whether it came.
 
-        Rows that are done, or have nothing left from the start, leave the batch. ``begins``: rows whose answer begins with their token,
+        Rows that are done, or have nothing left from the start, leave the batch and the cache. ``begins``: rows whose answer begins with their token,
         which some families do not compare with eos.
         """
         model, rows = self.model, list(range(cache.rows))
@@ -177,9 +177,9 @@ class Steps:
                 return ids, finished
             grid = _live_grid([live[row] for row in rows], cache.prefix.rows)
             if grid.numel() <= COMPACT_BELOW * cache.rows:
-                kept, room = grid.to(model.device), max(left[row] - len(ids[row]) for row in rows if live[row])
-                cache, tokens = cache.select(kept, room), tokens[kept.reshape(-1)]
-                rows = [rows[place] for place in grid.reshape(-1).tolist()]
+                kept = grid.to(model.device)
+                cache.keep(kept)
+                tokens, rows = tokens[kept.reshape(-1)], [rows[place] for place in grid.reshape(-1).tolist()]
             check_cancelled()
             tokens = likeliest(self._next_logits(cache, tokens[:, None], masked))
 

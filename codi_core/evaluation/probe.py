@@ -68,9 +68,9 @@ class Probe:
     def _run(self, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], check_cancelled: CheckCancelled) -> list[Trace]:
         cache, latents = self._set.think_on(0, edits, plan, check_cancelled, record=True)
         slots = cache.length
-        answered = verify_draft(self._engine, cache, *self._set.expected(0, plan.passes, check_cancelled), names, check_cancelled)
-        cache.length = slots
         logits = self._engine.decode(cache, 1, check_cancelled).first_logits.float()
+        cache.length = slots
+        answered = verify_draft(self._engine, cache, *self._set.expected(0, plan.passes, check_cancelled), names, check_cancelled)
         probs, ids = logits.softmax(-1).topk(min(TOP_ANSWERS, logits.shape[-1]))
         model, traces = self._engine.model, []
         for row, one in enumerate(answered):

@@ -60,23 +60,25 @@ def verify_draft(
     names: Sequence[str],
     check_cancelled: CheckCancelled = nothing,
 ) -> list[Answered]:
-    """Answers of every condition (rows as in `Cache`) after its passes; ``names`` are the conditions', for errors.
+    """Answers of every condition (rows as in `Cache`) after its passes; ``names`` are the conditions', for errors. Uses the cache up.
 
     ``drafts`` and ``golds`` one a question. Raises InterventionError naming the condition when the logits are not numbers.
     """
     model, conditions, start = steps.model, len(names), cache.length + len(steps.model.after_latents)
     width = _width(drafts)
     drafted = _padded([draft.ids[:width] for draft in drafts], width)
-    fed = np.concatenate([np.tile(model.after_latents, (len(drafts), 1)), drafted.clip(0)], 1)
+    gold = _tensor(np.tile([gold.ids[0] for gold in golds], conditions), model)
     check_cancelled()
-    hidden = steps.forward(cache, model.embed_written(_tensor(np.tile(fed, (conditions, 1)), model)))[:, -width - 1 :]
-    short = all(len(gold.ids) == 1 for gold in golds)
-    tokens, scores = _read(model, hidden, _gold_tensor(golds, conditions, model) if short else None)
+    if all(len(gold.ids) == 1 for gold in golds):
+        hidden = _feed(steps, cache, _after_eot(model, drafted), conditions)[:, -width - 1 :]
+        tokens, scores = _read(model, hidden, gold)
+    else:
+        first, scores = _score_long(steps, cache, golds, conditions)
+        cache.length = start
+        hidden = torch.cat([first, _feed(steps, cache, drafted, conditions)], 1) if width else first
+        tokens, _ = _read(model, hidden, gold)
     _check_numbers(tokens, names)
     answers = _settle(steps, cache, start, tokens, drafted, list(drafts) * conditions, max_new_tokens, check_cancelled)
-    if scores is None:
-        cache.length = start
-        scores = _score_long(steps, cache, hidden[:, :1], golds, conditions)
     p_gold, margin = (score.reshape(conditions, -1) for score in scores)
     rows = len(drafts)
     return [Answered(tuple(answers[c * rows : (c + 1) * rows]), p_gold[c], margin[c]) for c in range(conditions)]
@@ -110,36 +112,42 @@ def _settle(
         return drafts
     left = np.where(settled, 0, max_new_tokens - agreed).tolist()
     lengths = np.where(settled, agreed[~settled].max(), agreed)
-    resumed = cache.resumed(_tensor(start + lengths, steps.model))
-    ids, ended = steps.go_on(resumed, _tensor(following, steps.model), steps.model.masked, left, (agreed == 0).tolist(), check_cancelled)
+    cache.resume(_tensor(start + lengths, steps.model))
+    ids, ended = steps.go_on(cache, _tensor(following, steps.model), steps.model.masked, left, (agreed == 0).tolist(), check_cancelled)
     return [
         draft if done else Draft(draft.ids[:length] + tuple(own), end)
         for draft, done, length, own, end in zip(drafts, settled, agreed.tolist(), ids, ended, strict=True)
     ]
 
 
-def _read(model: CodiModel, hidden: Tensor, gold: Tensor | None) -> tuple[npt.NDArray[np.int64], tuple[Floats, Floats] | None]:
+def _feed(steps: Steps, cache: Cache, ids: npt.NDArray[np.int64], conditions: int) -> Tensor:
+    """Ids ``[question q]`` (-1 = padding), the same under every condition → hidden states ``[row q d_model]``."""
+    return steps.forward(cache, steps.model.embed_written(_tensor(np.tile(ids.clip(0), (conditions, 1)), steps.model)))
+
+
+def _after_eot(model: CodiModel, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.concatenate([np.tile(model.after_latents, (len(ids), 1)), ids], 1)
+
+
+def _read(model: CodiModel, hidden: Tensor, gold: Tensor) -> tuple[npt.NDArray[np.int64], tuple[Floats, Floats]]:
     """Hidden ``[row q d_model]`` → tokens ``[row q]`` (-1 where logits are NaN), scores of ``gold`` ``[row]`` at the first."""
     tokens, scores = [], []
     for rows in blocks(model, hidden):
         logits = masked_logits(model, hidden[rows])
         tokens.append(likeliest(logits))
-        if gold is not None:
-            scores.append(_score(logits[:, 0].float(), gold[rows]))
+        scores.append(_score(logits[:, 0].float(), gold[rows]))
     found = torch.where(hidden.sum(-1).isfinite(), torch.cat(tokens), -1).cpu().numpy()
-    if gold is None:
-        return found, None
     log_p, margin = (torch.cat(part).cpu().numpy() for part in zip(*scores, strict=True))
     return found, (np.exp(log_p), margin)
 
 
-def _score_long(steps: Steps, cache: Cache, first: Tensor, golds: Sequence[Gold], conditions: int) -> tuple[Floats, Floats]:
-    """Scores of golds of several tokens: feed all but the last. ``first`` ``[row 1 d_model]`` is the state before any of them."""
+def _score_long(steps: Steps, cache: Cache, golds: Sequence[Gold], conditions: int) -> tuple[Tensor, tuple[Floats, Floats]]:
+    """The state after eot ``[row 1 d_model]``, and the scores of golds of several tokens: all but the last are fed after it."""
     model, longest = steps.model, max(len(gold.ids) for gold in golds)
     ids = _padded([gold.ids for gold in golds], longest)
+    hidden = _feed(steps, cache, _after_eot(model, ids[:, :-1]), conditions)[:, -longest:]
     gold = _tensor(np.tile(ids, (conditions, 1)), model)
     place = _tensor(np.tile([gold.at for gold in golds], conditions), model)
-    hidden = torch.cat([first, steps.forward(cache, model.embed_written(gold[:, :-1].clamp(min=0)))], 1)
     log_p, margin = torch.zeros(len(gold), device=model.device), torch.zeros(len(gold), device=model.device)
     for rows in blocks(model, hidden):
         logits = masked_logits(model, hidden[rows])
@@ -147,7 +155,7 @@ def _score_long(steps: Steps, cache: Cache, first: Tensor, golds: Sequence[Gold]
             log_p_at, margin_at = _score(logits[:, at].float(), gold[rows, at].clamp(min=0))
             log_p[rows] += log_p_at * (gold[rows, at] >= 0)
             margin[rows] += margin_at * (place[rows] == at)
-    return log_p.exp().cpu().numpy(), margin.cpu().numpy()
+    return hidden[:, :1], (log_p.exp().cpu().numpy(), margin.cpu().numpy())
 
 
 def _score(logits: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,10 +184,6 @@ def _padded(rows: Sequence[Ids], width: int) -> npt.NDArray[np.int64]:
     for number, ids in enumerate(rows):
         padded[number, : len(ids)] = ids
     return padded
-
-
-def _gold_tensor(golds: Sequence[Gold], conditions: int, model: CodiModel) -> Tensor:
-    return _tensor(np.tile([gold.ids[0] for gold in golds], conditions), model)
 
 
 def _tensor(values: npt.NDArray[np.int64], model: CodiModel) -> Tensor:

@@ -96,9 +96,10 @@ def test_selected_rows_go_on_as_before(engine: Engine, grid: list[list[int]]) ->
         cache, _ = prepared(engine)
         fork = cache.fork(2)
         fork.values[:, cache.rows :, :, 1] += 1
-        selected = fork.select(torch.tensor(grid))
+        kept = fork.fork(1)
+        kept.keep(torch.tensor(grid))
         expected = engine.decode(fork, 3)
-        found = engine.decode(selected, 3)
+        found = engine.decode(kept, 3)
         rows = [row for line in grid for row in line]
         assert found.ids == [expected.ids[row] for row in rows]
         torch.testing.assert_close(found.first_logits, expected.first_logits[rows], **CLOSE)
@@ -109,13 +110,17 @@ def test_rows_go_on_together_from_different_places(engine: Engine) -> None:
     with engine.exclusively():
         cache, _ = prepared(engine)
         engine.forward(cache, engine.model.embed(ids[:, :2]))  # slots 4 and 5
-        together = engine.forward(cache.resumed(torch.tensor(lengths)), engine.model.embed(ids[:, 2:]))
+
+        def go_on(lengths: list[int], rows: list[int]) -> torch.Tensor:
+            fork = cache.fork(1)
+            fork.resume(torch.tensor(lengths))
+            fork.keep(torch.tensor([rows]))
+            return engine.forward(fork, engine.model.embed(ids[rows, 2:]))
+
+        together = go_on(lengths, [0, 1, 2])
         for row, length in enumerate(lengths):
-            alone = cache.select(torch.arange(3)[None]).resumed(torch.full((3,), length))  # a copy: slots are overwritten
-            expected = engine.forward(alone, engine.model.embed(ids[:, 2:]))
-            torch.testing.assert_close(together[row], expected[row], **CLOSE)
-        kept = cache.resumed(torch.tensor(lengths)).select(torch.tensor([[2, 0]]))
-        torch.testing.assert_close(engine.forward(kept, engine.model.embed(ids[[2, 0], 2:])), together[[2, 0]], **CLOSE)
+            torch.testing.assert_close(together[row], go_on([length] * 3, [0, 1, 2])[row], **CLOSE)
+        torch.testing.assert_close(go_on(lengths, [2, 0]), together[[2, 0]], **CLOSE)
 
 
 def test_live_rows_make_a_grid_of_columns_that_costs_least() -> None:
