@@ -13,7 +13,6 @@ from torch import Tensor
 from codi_core.device import halve_on_oom
 from codi_core.engine.answers import parse_number
 from codi_core.engine.batching import plan_batches
-from codi_core.engine.cache import Cache
 from codi_core.engine.editors import Editor, edits_by_site
 from codi_core.engine.steps import Edits, Generated, Latents, Steps, nothing
 from codi_core.errors import InputError

@@ -158,8 +158,8 @@ class Steps:
     ) -> tuple[list[list[int]], list[bool]]:
         """From the next token of every row ``[row]``, likeliest first, until eos or ``left`` tokens: ids without eos, and whether it came.
 
-        Rows that are done, or have nothing left from the start, leave the batch and the cache. ``begins``: rows whose answer begins with their token,
-        which some families do not compare with eos.
+        Rows that are done, or have nothing left from the start, leave the batch and the cache. ``begins``: rows whose answer begins with
+        their token, which some families do not compare with eos.
         """
         model, rows = self.model, list(range(cache.rows))
         ids: list[list[int]] = [[] for _ in rows]
@@ -175,7 +175,8 @@ class Steps:
                 live[row] = not finished[row] and len(ids[row]) < left[row]
             if not any(live):
                 return ids, finished
-            grid = _live_grid([live[row] for row in rows], cache.prefix.rows)
+            first = dict(zip(reversed(rows), reversed(range(len(rows))), strict=True))  # place of a row; a repeated one has several
+            grid = _live_grid([live[row] and first[row] == place for place, row in enumerate(rows)], cache.prefix.rows)
             if grid.numel() <= COMPACT_BELOW * cache.rows:
                 kept = grid.to(model.device)
                 cache.keep(kept)

@@ -30,7 +30,7 @@ from codi_core.errors import DataError, InterventionError, MemoryLimitError
 from codi_core.evaluation.golds import Gold, gold_of
 from codi_core.evaluation.outcomes import outcome_of
 from codi_core.evaluation.rolled import ANSWER_SLOTS, Plan, Rolled, roll_out
-from codi_core.evaluation.speculative import Answered, Draft, verify_draft
+from codi_core.evaluation.speculative import Answered, Draft, fed_at_once, verify_draft
 from codi_core.steering.conditions import Condition
 from codi_core.steering.context import BatchContext, Directions
 from codi_core.steering.edits import Edit
@@ -208,8 +208,10 @@ class PreparedSet:
     def _answered(
         self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, names: Sequence[str], check_cancelled: CheckCancelled
     ) -> list[Answered]:
-        cache, _ = self.think_on(number, edits, plan, check_cancelled)
-        return verify_draft(self.engine, cache, *self.expected(number, plan.passes, check_cancelled), names, check_cancelled)
+        drafts, golds, limit = self.expected(number, plan.passes, check_cancelled)
+        room = fed_at_once(self.engine.model, drafts, golds)
+        cache, _ = self._batch(number, check_cancelled).think_on(edits, plan, check_cancelled, room=room)
+        return verify_draft(self.engine, cache, drafts, golds, limit, names, check_cancelled)
 
     def think_on(
         self, number: int, edits: Sequence[Sequence[Edit]], plan: Plan, check_cancelled: CheckCancelled = nothing, record: bool = False

@@ -13,7 +13,7 @@ from codi_core.steering.edits import BatchEditor, Edit, edit_slots, edit_states
 from codi_core.values.callbacks import CheckCancelled
 
 ANSWER_SLOTS = 6
-"""Slots a cache starts with for eot and the answer; it grows when they do not suffice."""
+"""Slots for eot and the answer where nobody knows how many there will be."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,14 @@ class Rolled:
     def passes(self) -> int:
         return self.rows.z.shape[1] - 1
 
-    def fork(self, plan: Plan) -> Cache:
-        """Slots before the first pass to run: those that no edit touches are shared, the others copied for every condition."""
+    def fork(self, plan: Plan, room: int = ANSWER_SLOTS) -> Cache:
+        """Slots before the first pass to run: those that no edit touches are shared, the others copied for every condition.
+
+        ``room``: slots for what is fed after the passes; the cache grows when more is.
+        """
         prefix = self.prefix.shortened(self.passes + 1 - plan.own)
-        copied, room = plan.first - plan.own, plan.passes + 1 - plan.own + ANSWER_SLOTS
-        cache = self.steps.open_cache(prefix, plan.conditions, room, plan.own)
+        copied = plan.first - plan.own
+        cache = self.steps.open_cache(prefix, plan.conditions, plan.passes + 1 - plan.own + room, plan.own)
         for own, kept in ((cache.keys, self.rows.keys), (cache.values, self.rows.values)):
             by_condition = own.view(-1, plan.conditions, kept.shape[1], *own.shape[2:])
             by_condition[:, :, :, :, :copied] = kept[:, None, :, :, plan.own : plan.first]
@@ -67,10 +70,15 @@ class Rolled:
         return cache
 
     def think_on(
-        self, edits: Sequence[Sequence[Edit]], plan: Plan, check_cancelled: CheckCancelled = nothing, record: bool = False
+        self,
+        edits: Sequence[Sequence[Edit]],
+        plan: Plan,
+        check_cancelled: CheckCancelled = nothing,
+        record: bool = False,
+        room: int = ANSWER_SLOTS,
     ) -> tuple[Cache, Latents | None]:
-        """Rows of every condition after their passes, and what the passes that ran anew gave."""
-        cache, model = self.fork(plan), self.steps.model
+        """Rows of every condition after their passes, and what the passes that ran anew gave. ``room`` as in `fork`."""
+        cache, model = self.fork(plan, room), self.steps.model
         if plan.first > 0:
             edit_slots(cache, edits, plan.first - 1)
         if plan.first > plan.passes:

@@ -20,7 +20,7 @@ from codi_core.evaluation.golds import Gold
 from codi_core.models.model import CodiModel
 from codi_core.values.callbacks import CheckCancelled
 
-LOGIT_BYTES = 128 << 20
+LOGIT_BYTES = {"cpu": 32 << 20, "cuda": 128 << 20, "mps": 128 << 20}
 """Logits in memory at a time."""
 DRAFTED = 0.5
 """Drafts are cut to the length that this share of them has at most: what few need must not be fed for everybody."""
@@ -82,6 +82,11 @@ def verify_draft(
     p_gold, margin = (score.reshape(conditions, -1) for score in scores)
     rows = len(drafts)
     return [Answered(tuple(answers[c * rows : (c + 1) * rows]), p_gold[c], margin[c]) for c in range(conditions)]
+
+
+def fed_at_once(model: CodiModel, drafts: Sequence[Draft], golds: Sequence[Gold]) -> int:
+    """Tokens that `verify_draft` feeds to every row."""
+    return len(model.after_latents) + max(_width(drafts), *(len(gold.ids) - 1 for gold in golds))
 
 
 def _width(drafts: Sequence[Draft]) -> int:
@@ -175,7 +180,7 @@ def masked_logits(model: CodiModel, hidden: Tensor) -> Tensor:
 
 def blocks(model: CodiModel, hidden: Tensor) -> list[slice]:
     """Rows whose logits fit in memory together."""
-    size = max(1, LOGIT_BYTES // (hidden.shape[1] * model.vocab_size * 4))
+    size = max(1, LOGIT_BYTES[model.device.type] // (hidden.shape[1] * model.vocab_size * 4))
     return [slice(start, start + size) for start in range(0, len(hidden), size)]
 
 
