@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import transformers  # loads its parts when they are first named: no memory of a benchmark that only measures ours
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 from codi_core.models.model import CodiModel
 from codi_core.values.vectors import DifferenceVector
@@ -25,8 +25,8 @@ class Naive:
 
     @classmethod
     def of(cls, model: CodiModel) -> Naive:
-        config = AutoConfig.for_model(**model.config.given)
-        hf = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=model.dtype).to(model.device).eval()
+        config = transformers.AutoConfig.for_model(**model.config.given)
+        hf = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=model.dtype).to(model.device).eval()
         hf.load_state_dict(model.hf.state_dict())
         return cls(model, hf)
 
@@ -85,7 +85,7 @@ class _Run:
     """A sequence that grows."""
 
     def __init__(self, hf: nn.Module, mask: Tensor) -> None:
-        self.hf, self.mask, self.cache = hf, mask, DynamicCache()
+        self.hf, self.mask, self.cache = hf, mask, transformers.DynamicCache()
 
     def __call__(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         """``[row q d_model]`` → post-norm hidden state ``[row d_model]`` and logits ``[row vocab]`` of the last one."""

@@ -26,6 +26,7 @@ from benchmarks.__main__ import CLOCK, fixed, processor, tokens_of
 from benchmarks.naive import Naive
 from benchmarks.sections import rewrite
 from codi_core.device import set_threads
+from codi_core.engine.engine import Engine
 from codi_core.services.doctor import cores
 from codi_core.services.shared.directions import directions_of
 from codi_core.services.shared.requests import SweepRequest
@@ -33,6 +34,7 @@ from codi_core.services.shared.workbench import Workbench
 from codi_core.services.sweeps.job import Job, means_request, resolve
 from codi_core.services.sweeps.run import sweep
 from codi_core.settings import ROOT, Settings
+from codi_core.steering.context import Directions
 from codi_core.steering.vectors import Difference, VectorSpace
 from codi_core.sweeps.local import SweepProgress, Tally, run_sweep, run_units
 from codi_core.sweeps.presets import SWEEPS, Pair
@@ -174,18 +176,18 @@ def by_index(model: str, n: int, ours: dict[Pair, list[Site]]) -> dict[int, Comp
     with tempfile.TemporaryDirectory() as folder:
         bench = opened(model, folder)
         job = resolve(bench, request(model, n, list(ours)))
-        found = {index: compared(bench, job, index, ours) for index in PRESET.indices(6)}
+        means = job.spec.means
+        engine, directions = bench.run(
+            model, lambda engine, check: (engine, directions_of(bench, engine, means_request(means), means.passes, check)), "naive"
+        )
+        naive = Naive.of(engine.model)
+        found = {index: compared(engine, naive, directions, job, index, ours) for index in PRESET.indices(6)}
         bench.close()
         return found
 
 
-def compared(bench: Workbench, job: Job, index: int, ours: dict[Pair, list[Site]]) -> Compared:
-    engine = bench.run(job.request.model, lambda engine, _: engine, "naive")
+def compared(engine: Engine, naive: Naive, directions: Directions, job: Job, index: int, ours: dict[Pair, list[Site]]) -> Compared:
     prompts = [engine.model.build_prompt(question.question) for question in job.questions]
-    means, naive = job.spec.means, Naive.of(engine.model)
-    directions = bench.run(
-        job.request.model, lambda engine, check: directions_of(bench, engine, means_request(means), means.passes, check), "naive"
-    )
     seconds, sites, answers = [], [], []
     for a, b in ours:
         vector = directions.vector(Difference(a, b), VectorSpace("kv", raw=True))

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar
 
 from codi_core.backend.worker import ON_WAIT_SECONDS, Waiting, Worker
-from codi_core.device import available_memory, free_cached_memory
+from codi_core.device import available_memory, free_cached_memory, hold_memory
 from codi_core.engine.engine import Engine
 from codi_core.errors import ModelError
 from codi_core.evaluation.patching import PairSet
@@ -91,6 +91,7 @@ class Workbench:
         self.models = dict(models or {})
         self.store = Store(settings)
         self.store.tidy()
+        hold_memory()
         self.worker = Worker(on_idle=self._make_room)
         if meter:
             meter.watch(self.worker)
