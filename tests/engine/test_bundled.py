@@ -48,3 +48,15 @@ def test_the_prompts_of_the_posts_are_answered_right(engines: dict[str, Engine],
     problems = (team_prompt(), seed_prompt())
     rollouts = engines[name].rollout([problem.question for problem in problems], RolloutConfig(), record=False)
     assert [rollout.number for rollout in rollouts] == [problem.answer for problem in problems]
+
+
+def test_slots_of_a_batch_are_those_of_each_question_though_answers_end_one_after_the_other(engines: dict[str, Engine]) -> None:
+    engine, config = engines["bundled"], RolloutConfig(4)  # after four passes some answers are numbers, others whole chains
+    questions = [question.question for question in load_eval_set("templates", 12, 3)[1]]
+    together = engine.rollout(questions, config)
+    lengths = [len(rollout.answer_ids) for rollout in together]
+    assert min(lengths) + 5 < max(lengths)
+    for question, rollout in zip(questions, together, strict=True):
+        (alone,) = engine.rollout([question], config)
+        np.testing.assert_allclose(rollout.keys, alone.keys, atol=1e-4)
+        np.testing.assert_allclose(rollout.values, alone.values, atol=1e-4)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import torch
 
 from codi_core import device
 from codi_core.errors import MemoryLimitError, ModelError
+from codi_core.settings import ROOT
 
 CPU = torch.device("cpu")
 
@@ -105,3 +109,29 @@ def test_little_work_has_one_thread_whatever_comes_of_it() -> None:
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+HELD = """
+import psutil, torch
+from codi_core import device
+
+def megabytes():
+    return psutil.Process().memory_info().rss >> 20
+
+device.hold_memory()
+before = megabytes()
+tensors = [torch.ones(1 << 18) for _ in range(100)]  # of a megabyte each
+del tensors
+held = megabytes() - before
+device.free_cached_memory()
+print(held, megabytes() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
+def test_freed_memory_is_held_until_it_is_given_back() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    run = subprocess.run([sys.executable, "-c", HELD], env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
+    held, after = map(int, run.stdout.split())
+    assert held > 80
+    assert after < 20
