@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import transformers  # loads its parts when they are first named: no memory of a benchmark that only measures ours
+import transformers  # its parts are loaded when they are first named
 from torch import Tensor, nn
 
 from codi_core.models.model import CodiModel

@@ -115,8 +115,8 @@ def threads_for(work: int) -> Iterator[None]:
 def hold_memory() -> None:
     """Freed memory stays with the process, in one pool for all its threads, until `free_cached_memory`.
 
-    By itself glibc gives most of it back at once, and the system clears it page by page for the next tensors: up to a tenth of a sweep's
-    time. Does nothing without glibc, or where the environment (``MALLOC_…``) says otherwise.
+    By itself glibc gives most of it back at once, and the system clears it page by page for the next tensors.
+    Does nothing without glibc, or where the environment (``MALLOC_…``) says otherwise.
     """
     if (libc := _glibc()) and not any(name.startswith("MALLOC_") for name in os.environ):
         for option, value in MALLOC.items():

@@ -213,7 +213,7 @@ class Cache:
 
 
 def _picked(slots: Tensor, rows: Tensor, length: int) -> Tensor:
-    """``slots[:, rows, :, :length]``, in a quarter of its time."""
+    """``slots[:, rows, :, :length]``, layer by layer: torch copies whole rows then, not number by number."""
     layers, _, heads, _, d_head = slots.shape
     picked = slots.new_empty(layers, len(rows), heads, length, d_head)
     for own, layer in zip(picked, slots, strict=True):
