@@ -20,7 +20,7 @@ CONFIRM_N   ?= 500
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check wheel docs notebooks bench sweeps shots image chromium
+.PHONY: help run test fast check wheel docs notebooks bench sweeps shots image chromium
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ run: $(VENV)/.runtime ## serve the dashboard on http://HOST:PORT (127.0.0.1:8501
 test: $(VENV)/.dev chromium ## all tests, the browser's last and alone, each worker with a server and a browser of its own; one that fails there is tried again, twice at most, and named (CODI_SKIP_BROWSER=1 or ARGS, which go to pytest, leave those out)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --ignore=tests/browser $(ARGS)
 	$(if $(CODI_SKIP_BROWSER)$(ARGS),,$(BIN)/python -m pytest tests/browser -n $(TEST_WORKERS) --dist loadfile --reruns 2 -rR)
+
+fast: $(VENV)/.dev ## the tests that start nothing, train nothing and take no four seconds
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not slow" --ignore=tests/browser
 
 check: $(VENV)/.dev ## lint, format, types, import order
 	$(BIN)/ruff check .

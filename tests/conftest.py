@@ -32,9 +32,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("late") is not None)  # stable
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)  # stable
 
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    gc.set_threshold(100_000, 50, 50)  # a page is some ten thousand objects that live as long as it does
     gc.enable()

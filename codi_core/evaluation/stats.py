@@ -78,12 +78,12 @@ def estimate(values: npt.ArrayLike, clusters: Clusters) -> Estimated:
     clusters = [np.unique(labels, return_inverse=True)[1] for labels in clusters]  # numbers are told apart faster than words
     outcomes, kinds = np.isin(flat, (-1.0, 0.0, 1.0)).all(0), _informative(clusters)
     found = np.empty((3, flat.shape[1]))
-    for exact, labels in ((True, kinds), (False, [*kinds, np.arange(len(flat))])):
+    for exact in np.unique(outcomes):
+        labels = kinds if exact else [*kinds, np.arange(len(flat))]
+        deals = [(own, _dealt(own.shape[0])) for own in map(_members, labels) if own.shape[0] >= FEWEST_DEALT]
         columns = np.flatnonzero(outcomes == exact)
-        members = [_members(kind) for kind in labels if len(columns)]
-        deals = [(own, _dealt(own.shape[0])) for own in members if own.shape[0] >= FEWEST_DEALT]
-        for some in np.array_split(columns, math.ceil(len(columns) / COLUMNS) or 1):
-            found[:, some] = _widest(flat[:, some], clusters, deals, exact)
+        for some in np.array_split(columns, math.ceil(len(columns) / COLUMNS)):
+            found[:, some] = _widest(flat[:, some], kinds, deals, exact)
     low, high, p = found.reshape(3, *values.shape[1:])
     return Estimated(values.mean(0), low, high, p)
 
@@ -311,7 +311,7 @@ def _halves(values: Array, members: Any, deals: npt.NDArray[np.int8]) -> Bounds:
     return Bounds(low, high, p)
 
 
-@lru_cache(maxsize=8)  # of so many questions, their triples and their templates: the same for every condition
+@lru_cache(maxsize=16)  # of so many questions, their triples and their templates: the same for every condition
 def _dealt(groups: int) -> npt.NDArray[np.int8]:
     """All ways of dealing up to ENUMERATED clusters (the last one stays in the second half), REPLICATES at random of more."""
     if groups <= ENUMERATED:
@@ -335,8 +335,9 @@ def _members(labels: npt.NDArray[Any]) -> Any:
     """``[cluster question]``, sparse: 1 where the question belongs to the cluster."""
     from scipy.sparse import csr_array
 
-    known, codes = np.unique(labels, return_inverse=True)
-    return csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(len(known), len(codes)))
+    _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    return csr_array((np.ones(len(codes)), np.argsort(codes, kind="stable"), ends), shape=(len(sizes), len(codes)))
 
 
 def _informative(clusters: Clusters) -> Clusters:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Literal, NamedTuple, TypeVar
 
 from codi_core.problems.stories import CHAINS, GROUPS, PERCENT, RATE_EXTRA, RATES, SUFFIXES, Setting, Slot, Story
 
@@ -62,9 +63,32 @@ class Count(int):
         return f"{int(self)} {one if self == 1 else many or one + 's'}"
 
 
+T = TypeVar("T")
+
+
+class Draws(random.Random):
+    """The numbers of `random.Random`, drawn without its checks of what is asked for: of a rare split not one draft in a hundred is kept."""
+
+    def below(self, n: int) -> int:
+        bits = n.bit_length()
+        while (drawn := self.getrandbits(bits)) >= n:
+            pass
+        return drawn
+
+    def randint(self, a: int, b: int) -> int:
+        return a + self.below(b - a + 1)
+
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
+        return seq[self.below(len(seq))]
+
+
+@cache
+def _buckets(shares: tuple[tuple[Split, int], ...]) -> list[Split]:
+    return [next(split for split, upper in shares if bucket < upper) for bucket in range(100)]
+
+
 def _share(text: str, shares: tuple[tuple[Split, int], ...]) -> Split:
-    bucket = zlib.crc32(text.encode()) % 100
-    return next(split for split, upper in shares if bucket < upper)
+    return _buckets(shares)[zlib.crc32(text.encode()) % 100]
 
 
 def triple_split(family: Family, triple: tuple[int, ...]) -> Split:
@@ -81,16 +105,14 @@ def wording_split(template: str, held_out: bool, plain: bool) -> Split:
     return "train" if plain else _share(template, WORDING_SHARES)
 
 
-def belongs(split: Split, triple: Split, wording: Split) -> bool:
+def parts_of(split: Split) -> tuple[Split, Split]:
+    """Of which splits triple and wording of its problems are."""
     if split == "test":
-        return triple == "test" and wording == "train"
-    if split == "wordings":
-        return triple == "test" and wording == "wordings"
-    return triple == split and wording == split
+        return "test", "train"
+    return ("test" if split == "wordings" else split), split
 
 
-@dataclass(frozen=True)
-class _Draft:
+class _Draft(NamedTuple):
     story: str
     slots: tuple[Slot, ...]
     values: tuple[dict[str, int], ...]
@@ -98,7 +120,7 @@ class _Draft:
     triple: tuple[int, ...]
 
 
-def _group(rng: random.Random) -> _Draft | None:
+def _group(rng: Draws) -> _Draft | None:
     story = rng.choice(GROUPS)
     top = rng.choice((8, 8, 10))  # most of them in the range of the posts
     x, y, z = rng.randint(1, top), rng.randint(1, top), rng.randint(1, 8)
@@ -116,7 +138,7 @@ def group_draft(story_id: str, x: int, y: int, z: int) -> _Draft | None:
     return _Draft(story_id, story.slots, ({"x": x, "y": y, "z": z},) * 4, steps, (x, y, z))
 
 
-def _percent(rng: random.Random) -> _Draft | None:
+def _percent(rng: Draws) -> _Draft | None:
     n = 20 * rng.randint(1, 4) if rng.random() < 0.3 else 100 * rng.randint(1, 9)
     p, q = 5 * rng.randint(1, 18), 5 * rng.randint(1, 18)
     if not 40 <= p + q < 100:  # every sum of the two shares comes about in many ways: none is learnt from a single problem
@@ -136,7 +158,7 @@ MAX_AMOUNT, MAX_CHANGE = 40, 6
 """Everyday chains and rates: largest amount on the way, most that is added or taken away at once."""
 
 
-def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
+def _operation(rng: Draws, value: int) -> tuple[str, int, int] | None:
     """A random operation on ``value``: name, operand, result; None when it leaves the range or is not exact."""
     name = rng.choice(("add", "sub", "add", "sub", "mul", "div"))
     n = rng.randint(2, 3) if name in ("mul", "div") else rng.randint(1, MAX_CHANGE)
@@ -146,7 +168,7 @@ def _operation(rng: random.Random, value: int) -> tuple[str, int, int] | None:
     return (name, n, result) if 1 <= result <= MAX_AMOUNT else None
 
 
-def _chain(rng: random.Random) -> _Draft | None:
+def _chain(rng: Draws) -> _Draft | None:
     setting: Setting = rng.choice(CHAINS)
     value = first = rng.randint(2, 15)
     slots, values, steps, triple = [setting.start], [{"n": first}], [], [first]
@@ -163,7 +185,7 @@ def _chain(rng: random.Random) -> _Draft | None:
     return _Draft(f"{setting.id}/{ops}", (*slots, setting.ask), (*values, {}), tuple(steps), tuple(triple))
 
 
-def _rate(rng: random.Random) -> _Draft | None:
+def _rate(rng: Draws) -> _Draft | None:
     story = rng.choice(RATES)
     r, h, d = rng.randint(2, 9), rng.randint(2, 5), rng.randint(2, 4)
     day, total = r * h, r * h * d
@@ -176,7 +198,7 @@ def _rate(rng: random.Random) -> _Draft | None:
     return _rate_extra(rng, story, v, steps, total)
 
 
-def _rate_extra(rng: random.Random, story: Story, v: dict[str, int], steps: list[tuple[str, int]], total: int) -> _Draft | None:
+def _rate_extra(rng: Draws, story: Story, v: dict[str, int], steps: list[tuple[str, int]], total: int) -> _Draft | None:
     """The third step of a rate story: something on top, or something lost."""
     first, second, ask = story.slots
     e, minus = rng.randint(1, MAX_CHANGE), rng.random() < 0.5
@@ -189,7 +211,7 @@ def _rate_extra(rng: random.Random, story: Story, v: dict[str, int], steps: list
     return _Draft(name, (first, second, extra, ask), (v, v, {"e": e}, v), tuple(steps), triple)
 
 
-_DRAFTS: dict[Family, Callable[[random.Random], _Draft | None]] = {"group": _group, "percent": _percent, "chain": _chain, "rate": _rate}
+_DRAFTS: dict[Family, Callable[[Draws], _Draft | None]] = {"group": _group, "percent": _percent, "chain": _chain, "rate": _rate}
 
 
 def realise(draft: _Draft, family: Family, phrases: tuple[int, ...], suffix: str) -> Problem:
@@ -203,15 +225,15 @@ def realise(draft: _Draft, family: Family, phrases: tuple[int, ...], suffix: str
     return Problem(text + suffix, tuple(Step(e, v) for e, v in draft.steps), family, template, draft.triple)
 
 
-def _phrases(rng: random.Random, draft: _Draft, split: Split) -> tuple[int, ...]:
+def _phrases(rng: Draws, draft: _Draft, split: Split) -> tuple[int, ...]:
     """Random phrases; held-out ones (the last of a slot) only for the split that wants them."""
     spare = 0 if split == "wordings" else 1
-    return tuple(rng.randrange(len(slot) - spare) for slot in draft.slots)
+    return tuple([rng.below(len(slot) - spare) for slot in draft.slots])
 
 
 def stream(split: Split, seed: int, families: tuple[Family, ...] = FAMILIES) -> Iterator[Problem]:
     """Endless problems of one split, families in equal shares; the same seed gives the same problems."""
-    rng = random.Random(f"{split}:{seed}")
+    rng, (triple, wording) = Draws(f"{split}:{seed}"), parts_of(split)
     while True:
         family = rng.choice(families)
         while True:
@@ -219,16 +241,19 @@ def stream(split: Split, seed: int, families: tuple[Family, ...] = FAMILIES) -> 
             if draft is None:
                 continue
             phrases = _phrases(rng, draft, split)
-            held_out = any(i == len(slot) - 1 for i, slot in zip(phrases, draft.slots, strict=True))
-            wording = wording_split(f"{draft.story}/{phrases}", held_out, plain=not any(phrases))
-            if belongs(split, triple_split(family, draft.triple), wording):
+            if triple_split(family, draft.triple) == triple and _wording(draft, phrases) == wording:
                 yield realise(draft, family, phrases, rng.choice(SUFFIXES))
                 break
 
 
+def _wording(draft: _Draft, phrases: tuple[int, ...]) -> Split:
+    held_out = any(i == len(slot) - 1 for i, slot in zip(phrases, draft.slots, strict=True))
+    return wording_split(f"{draft.story}/{phrases}", held_out, plain=not any(phrases))
+
+
 def equations(seed: int) -> Iterator[Step]:
     """Endless single steps of problems of whatever split; the same seed gives the same steps."""
-    rng = random.Random(f"equations:{seed}")
+    rng = Draws(f"equations:{seed}")
     while True:
         draft = _DRAFTS[rng.choice(FAMILIES)](rng)
         if draft is not None:

@@ -32,7 +32,7 @@ def steps(cache_dir: Path) -> codi.Model:
     return codi.load("bundled-steps", settings=Settings(cache_dir=cache_dir, device="cpu", threads=1))
 
 
-@pytest.mark.parametrize("module", [measured, model, results, stored])
+@pytest.mark.parametrize("module", [pytest.param(measured, marks=pytest.mark.slow), model, results, stored])
 def test_everything_it_offers_has_an_example_that_runs(module: ModuleType, cache_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODI_CACHE_DIR", str(cache_dir))
     shown = {found.name for found in doctest.DocTestFinder().find(module) if found.examples}

@@ -89,6 +89,7 @@ def run_notebook(here: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, elsew
     return left
 
 
+@pytest.mark.slow
 def test_a_bundle_repeats_its_condition_in_jupyter_elsewhere(bench: Workbench, request_: ConditionRequest, tmp_path: Path) -> None:
     name, content = bundle_condition(bench, request_, "test")
     assert bundle_condition(bench, request_, "test") == (name, content), "the same bytes every time"

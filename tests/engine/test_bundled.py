@@ -33,6 +33,7 @@ def engines() -> dict[str, Engine]:
     return {name: Engine(load_model(ModelRequest(name), settings)) for name in ("bundled", "bundled-steps")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "eval_set", "mode", "passes", "least", "most"), FLOORS)
 def test_accuracy_is_what_was_shipped(
     engines: dict[str, Engine], name: str, eval_set: str, mode: Mode, passes: int, least: float, most: float

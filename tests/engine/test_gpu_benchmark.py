@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from benchmarks.gpu import main
@@ -11,6 +12,7 @@ from codi_core.models.presets import base_config
 from tests.checkpoints import load
 
 
+@pytest.mark.slow
 def test_its_cpu_path_runs_through_everything(tmp_path: Path) -> None:
     words = ["--shape", "tiny", "--questions", "6", "--device", "cpu", "--fixtures", "coconut-gpt2", "--out", str(tmp_path / "out.md")]
     main([*words, "--weights", str(tmp_path / "weights")])

@@ -93,6 +93,7 @@ def test_a_set_without_a_pair_is_refused(bench: Workbench) -> None:
         next(patch_map(bench, PatchMapRequest("bundled-steps", eval_set="who-has-more", n=1, max_new_tokens=2), "test"))
 
 
+@pytest.mark.slow
 def test_the_control_is_patched_on_the_models_own_pairs(bench: Workbench, tmp_path: Path) -> None:
     folder = paused(bench.settings.bundled_dir / "models" / "bundled-steps", tmp_path / "steps-pause")
     asked = replace(REQUEST, passes=2, n=6)

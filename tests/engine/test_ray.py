@@ -43,7 +43,7 @@ from codi_core.sweeps.local import SweepProgress
 from codi_core.ui.shell import calls
 from codi_core.values.evals import SteeringEffect
 
-pytestmark = pytest.mark.late
+pytestmark = pytest.mark.slow
 
 MEANS = MeansRequest(n=10)
 STEERED = (KV(Difference(2, 4), 3.0, (5,), then="stop"),)

@@ -72,6 +72,7 @@ def in_thread(results: dict[str, Any], name: str, work: Callable[[], Any]) -> th
     return thread
 
 
+@pytest.mark.slow
 def test_an_answer_comes_before_others_detections_which_find_the_same(bench: Workbench, finished: list[str]) -> None:
     *_, alone = detect(bench, replace(DETECT, n=79), "warm")  # the model is open
     bench.store.tidy()

@@ -129,6 +129,7 @@ def test_bands_on_demand(bench: Workbench, folder: str) -> None:
     assert again.notna().sum() == cells["percentile"].notna().sum() + 4, "both signs of a cell share a band"
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(open_bench: Callable[..., Workbench], request_: SweepRequest, folder: str, tmp_path: Path) -> None:
     killed, whole = open_bench(), open_bench(cache_dir=tmp_path / "whole")
     words = "--preset post-kv --n 6 --randoms 1 --shuffled 1 --means-n 12 --workers 1 --device cpu --dtype float32 --threads 1"

@@ -28,6 +28,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(TINY, tmp_path_factory.mktemp("unbroken"), every=3)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_unbroken_one(unbroken: Path, tmp_path: Path) -> None:
     class Killed(Exception):
         pass

@@ -22,6 +22,7 @@ from codi_core.settings import ROOT
 from codi_core.version import version
 
 VENV = os.environ.get("CODI_WHEEL_VENV", "")
+pytestmark = pytest.mark.slow
 PYTHON = str(Path(VENV, "bin", "python")) if VENV else sys.executable
 
 

@@ -19,6 +19,10 @@ from codi_core.ui.shell import layout
 from tests.pages.conftest import Open
 
 ROW = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+EXAMPLES = [
+    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name == "steer" else []) for page in PAGES if page.name != "tour"
+]
+"""The Tour is nothing but examples."""
 SMALL = {"n": "12", "means-n": "100", "controls": "0"}
 
 
@@ -35,12 +39,10 @@ def test_a_page_opens_with_its_title_and_its_question(open_page: Open, page: Pag
     assert page.question in [element.value for element in app.markdown]
 
 
-@ROW
+@pytest.mark.parametrize("page", EXAMPLES)
 def test_a_worked_example_is_one_click_away(open_page: Open, page: Page) -> None:
     """From the page itself in another state: what the example leaves out is at its default."""
     setup = importlib.import_module(f"codi_core.ui.{page.name}.link").Setup
-    if page.name == "tour":  # which is nothing but examples
-        return
     assert page.example
     wanted = setup.example().query()
     app = open_page(page.name, model="bundled", **SMALL, cell="1.1", pair="3.5", depth="2")

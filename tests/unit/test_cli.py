@@ -206,6 +206,7 @@ def test_info_names_code_model_and_device(capsys: pytest.CaptureFixture[str]) ->
     assert found["card"]["spec"]["checkpoint"] in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_trained_model_runs_through_everything(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = tmp_path / "asked.jsonl"
     asked.write_text('{"question": "What is 1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\\n#### 2"}')
@@ -218,6 +219,7 @@ def test_a_trained_model_runs_through_everything(trained: Path, tmp_path: Path, 
     assert info["card"]["training"]["training"]["steps"] == 2
 
 
+@pytest.mark.slow
 def test_training_again_resumes_what_is_there(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(trained.parent)
     capsys.readouterr()

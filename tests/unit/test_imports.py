@@ -25,7 +25,7 @@ RUNS = {"torch", "transformers", "huggingface_hub.hf_api"}
 PROMPT = "A team starts with 3 members. They recruit 5 new members. How many members are there now?"
 
 
-@pytest.mark.late
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("commands", "allowed"),
     [

@@ -78,7 +78,7 @@ assert codi_core.load("bundled-steps", settings=settings).think("Tom has 3 apple
 """
 
 
-@pytest.mark.late
+@pytest.mark.slow
 def test_everything_imports_stores_and_locks_without_unix(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error::ImportWarning", "-c", ELSEWHERE + EVERYTHING, str(tmp_path)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 from itertools import combinations, islice
 
@@ -10,6 +11,7 @@ import pytest
 from codi_core.problems.generate import (
     FAMILIES,
     MAX_VALUE,
+    Draws,
     Problem,
     Split,
     equations,
@@ -27,7 +29,7 @@ DISJOINT: tuple[Split, ...] = ("train", "means", "select", "confirm")
 @pytest.fixture(scope="module")
 def drawn() -> dict[Split, list[Problem]]:
     others = {split: list(islice(stream(split, seed=1), n)) for split, n in (("train", 3_000), ("test", 400), ("wordings", 400))}
-    return {split: others.get(split) or generate(split, 1_000) for split in (*DISJOINT, *others)}  # each problem of a rare split takes 2 ms
+    return {split: others.get(split) or generate(split, 1_000) for split in (*DISJOINT, *others)}
 
 
 def evaluate(expression: str) -> Fraction:
@@ -45,6 +47,16 @@ def test_every_step_is_true_and_within_one_token(drawn: dict[Split, list[Problem
         for step in problem.steps:
             assert evaluate(step.expression) == step.value
             assert 0 < step.value <= MAX_VALUE
+
+
+def test_numbers_are_drawn_as_python_draws_them() -> None:
+    """What ships was measured on questions that `random.Random` drew."""
+    own, pythons = Draws("means:0"), random.Random("means:0")
+    for most in (1, 2, 3, 8, 9, 100, 1_000):
+        for _ in range(50):
+            assert own.randint(1, most) == pythons.randint(1, most)
+            assert own.choice(range(most)) == pythons.choice(range(most))
+            assert own.below(most) == pythons.randrange(most)
 
 
 def test_drilled_equations_are_true_and_the_same_for_a_seed() -> None:

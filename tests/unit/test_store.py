@@ -222,7 +222,7 @@ def test_what_ships_damaged_is_made_again_here(settings: Settings, tmp_path: Pat
     assert Store(settings).ready("means", KEY)
 
 
-@pytest.mark.late
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_not(settings: Settings) -> None:
     script = f"""
 import sys, time

@@ -53,25 +53,27 @@ class Part:
 
 Values = npt.NDArray[Any]
 """``[question]`` or ``[question column]``; NaN where a question says nothing."""
+Numbers = tuple[float, float, float, float]
+"""Mean, low, high and p."""
 
 
 def above(name: str, values: Values, clusters: Clusters, edge: float = 0.0, unit: Unit = "points", labels: tuple[str, ...] = ()) -> Part:
     """The mean of every column lies above ``edge``: its 95 % interval does. Opposite: one lies below. ``labels``: of the columns."""
-    columns = [_beyond(*_known(column, clusters), edge, 1) for column in _columns(values)]
+    columns = [_beyond(*found, edge, 1) for found in _estimated(values, clusters, -edge)]
     rule = f"above {_size(edge, unit).removeprefix('+') if edge else '0'}{f' {unit}' if edge and unit else ''}"
     return _decided(name, rule, columns, unit, labels)
 
 
 def below(name: str, values: Values, clusters: Clusters, edge: float, unit: Unit = "points", labels: tuple[str, ...] = ()) -> Part:
     """As `above`, the other way round."""
-    columns = [_beyond(*_known(column, clusters), edge, -1) for column in _columns(values)]
+    columns = [_beyond(*found, edge, -1) for found in _estimated(values, clusters, -edge)]
     rule = f"below {_size(edge, unit).removeprefix('+') if edge else '0'}{f' {unit}' if edge and unit else ''}"
     return _decided(name, rule, columns, unit, labels)
 
 
 def within(name: str, values: Values, clusters: Clusters, labels: tuple[str, ...] = ()) -> Part:
     """The mean of every column is 0 within 5 points: its interval lies there. Opposite: one lies wholly outside."""
-    columns = [_near(*_known(column, clusters)) for column in _columns(values)]
+    columns = [_near(*found) for found in _estimated(values, clusters, EQUAL, -EQUAL)]
     return _decided(name, f"within ±{100 * EQUAL:.0f} points", columns, "points", labels)
 
 
@@ -98,38 +100,45 @@ class _Column:
     """How far the nearer end lies on the right side of the edge; the column with least decides."""
 
 
-def _columns(values: Values) -> list[Values]:
+def _estimated(values: Values, clusters: Clusters, *shifts: float) -> list[tuple[int, list[Numbers]]]:
+    """Of every column: the questions that say something, and mean, low, high and p of it plus each shift.
+
+    Columns of the same questions are estimated together. Of fewer than two questions nothing is known.
+    """
     flat = np.asarray(values, float).reshape(len(values), -1)
-    return [flat[:, column] for column in range(flat.shape[1])]
+    known = ~np.isnan(flat)
+    found: dict[int, tuple[int, list[Numbers]]] = {}
+    for rows in np.unique(known, axis=1).T:
+        alike, n = np.flatnonzero((known == rows[:, None]).all(0)), int(rows.sum())
+        shifted = flat[rows][:, alike, None] + np.array(shifts)
+        numbers = estimate(shifted, [labels[rows] for labels in clusters]) if n > 1 else (np.full(shifted.shape[1:], np.nan),) * 4
+        for column, own in zip(alike.tolist(), np.stack(numbers, -1).tolist(), strict=True):
+            found[column] = n, [tuple(one) for one in own]
+    return [found[column] for column in range(flat.shape[1])]
 
 
-def _known(column: Values, clusters: Clusters) -> tuple[Values, Clusters]:
-    rows = ~np.isnan(column)
-    return column[rows], [labels[rows] for labels in clusters]
-
-
-def _beyond(values: Values, clusters: Clusters, edge: float, side: int) -> _Column:
-    if len(values) < 2:
-        return _Column("open", np.nan, np.nan, np.nan, 1.0, len(values), -np.inf)
-    mean, low, high, p = (float(part) for part in estimate(values - edge, clusters))
+def _beyond(n: int, shifted: list[Numbers], edge: float, side: int) -> _Column:
+    if n < 2:
+        return _Column("open", np.nan, np.nan, np.nan, 1.0, n, -np.inf)
+    ((mean, low, high, p),) = shifted
     near = low if side > 0 else -high
     state: State = "holds" if near > 0 else "opposite" if side * mean < 0 and p < ALPHA else "open"
-    return _Column(state, mean + edge, low + edge, high + edge, p, len(values), near)
+    return _Column(state, mean + edge, low + edge, high + edge, p, n, near)
 
 
-def _near(values: Values, clusters: Clusters) -> _Column:
+def _near(n: int, shifted: list[Numbers]) -> _Column:
     """Tested at the edge it lies next to, if outside, or at both: the interval is what these tests would not reject."""
-    if len(values) < 2:
-        return _Column("open", np.nan, np.nan, np.nan, 1.0, len(values), -np.inf)
-    mean = float(values.mean())
-    lower, upper = ([float(part) for part in estimate(values + shift, clusters)] for shift in (EQUAL, -EQUAL))
+    if n < 2:
+        return _Column("open", np.nan, np.nan, np.nan, 1.0, n, -np.inf)
+    lower, upper = shifted
+    mean = (lower[0] + upper[0]) / 2
     if abs(mean) > EQUAL:
         _, low, high, p = upper if mean > 0 else lower
         shift = EQUAL if mean > 0 else -EQUAL
-        return _Column("opposite" if p < ALPHA else "open", mean, low + shift, high + shift, p, len(values), EQUAL - abs(mean))
+        return _Column("opposite" if p < ALPHA else "open", mean, low + shift, high + shift, p, n, EQUAL - abs(mean))
     low, high, p = lower[1] - EQUAL, upper[2] + EQUAL, max(lower[3], upper[3])
     room = EQUAL - max(-low, high)
-    return _Column("holds" if room > 0 else "open", mean, low, high, p, len(values), room)
+    return _Column("holds" if room > 0 else "open", mean, low, high, p, n, room)
 
 
 def _decided(name: str, rule: str, columns: list[_Column], unit: Unit, labels: tuple[str, ...]) -> Part:
