@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
 
 from codi_core.settings import ROOT
 
@@ -70,27 +70,36 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes]) -> None:
     raise TimeoutError(f"{url} did not answer within {START_SECONDS} s")
 
 
+def chromium() -> str:
+    found = shutil.which("chromium")
+    assert found, "the browser tests need a `chromium` command (CODI_SKIP_BROWSER=1 leaves them out)"
+    return found
+
+
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    assert chromium, "the browser tests need a `chromium` command (CODI_SKIP_BROWSER=1 leaves them out)"
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+        yield playwright
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """For somebody else, who has seen nothing yet."""
+    with playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS) as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, window: BrowserContext) -> Iterator[str]:
     """A server that has shown its first page: that one waits for torch to be imported, half a minute on a busy machine."""
     with running_server(tmp_path_factory.mktemp("cache")) as address:
-        page = browser.new_page()
+        page = window.new_page()
         page.goto(address)
         expect(page.get_by_role("grid")).to_be_visible()
         page.close()
@@ -98,9 +107,11 @@ def address(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
 
 
 @pytest.fixture(scope="session")
-def window(browser: Browser) -> Iterator[BrowserContext]:
-    """What was fetched for one page is there for the next: half of the time until a page is there."""
-    with browser.new_context(viewport={"width": 1440, "height": 1000}) as window:
+def window(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """What was fetched for one page is there for the next, and compiled, as the profile is on the disk: half of the time until one is."""
+    profile, size = tmp_path_factory.mktemp("profile"), ViewportSize(width=1440, height=1000)
+    opened = playwright.chromium.launch_persistent_context(profile, executable_path=chromium(), args=CHROMIUM_FLAGS, viewport=size)
+    with opened as window:
         yield window
 
 

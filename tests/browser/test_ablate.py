@@ -22,7 +22,7 @@ def steered_with(page: Page, passes: str) -> None:
 
 def test_a_map_is_stopped_goes_on_and_opens_on_the_steer_page(page: Page, address: str) -> None:
     main = page.get_by_test_id("stMain")
-    page.goto(f"{address}/ablate?view=Every+latent&n=192&replace=zeros&replace=mean+latent&passes=3")
+    page.goto(f"{address}/ablate?view=Every+latent&n=96&replace=zeros&replace=mean+latent&passes=3")
     main.get_by_role("button", name="Run").click()
     grid = page.get_by_role("grid", name=re.compile("^Latents replaced"))
     expect(grid).to_be_visible()
@@ -39,7 +39,7 @@ def test_a_map_is_stopped_goes_on_and_opens_on_the_steer_page(page: Page, addres
     expect(page).to_have_url(re.compile(r"site=mean\.kv\.2"))
 
     page.get_by_role("link", name="Open live on the Steer page").click()
-    expect(page.get_by_text("complete: 192 of 192 questions").or_(page.get_by_text("running: 192 of 192 questions"))).to_be_visible()
+    expect(page.get_by_text("complete: 96 of 96 questions").or_(page.get_by_text("running: 96 of 96 questions"))).to_be_visible()
     expect(page).to_have_url(re.compile("steer=replacement"))
     steered_with(page, passes="3")
 

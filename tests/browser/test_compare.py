@@ -7,7 +7,7 @@ import io
 import json
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 
 def saved(page: Page, label: str) -> str:
@@ -17,7 +17,7 @@ def saved(page: Page, label: str) -> str:
     return download.value.path().read_text(encoding="utf-8")
 
 
-def test_two_states_are_pinned_and_the_address_shows_both(page: Page, address: str) -> None:
+def test_two_states_are_pinned_and_the_address_shows_both(page: Page, address: str, browser: Browser) -> None:
     page.goto(f"{address}/?model=bundled-steps&intro=closed")
     page.get_by_role("button", name="Pin", exact=True).click()
     expect(page.get_by_role("button", name="Pinned")).to_be_disabled()
@@ -38,7 +38,7 @@ def test_two_states_are_pinned_and_the_address_shows_both(page: Page, address: s
     rows = list(csv.DictReader(io.StringIO(saved(page, "Table (CSV)").removeprefix("\ufeff"))))
     assert {"lens", "index", "depth", "rank", "token"} <= rows[0].keys() and {row["state"][0] for row in rows} == {"A", "B"}
 
-    fresh = page.context.browser.new_context()  # type: ignore[union-attr]
+    fresh = browser.new_context()
     other = fresh.new_page()
     other.goto(link)
     expect(other.get_by_role("grid", name="B − A")).to_be_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PATIENCE, settled
 
@@ -27,7 +27,7 @@ def push(page: Page, key: str, shown: str) -> None:
     expect(page.locator(".st-key-pane-steered")).to_contain_text(f"coefficient {shown}")
 
 
-def test_the_slider_moves_the_answer_and_the_accuracy(page: Page, address: str) -> None:
+def test_the_slider_moves_the_answer_and_the_accuracy(page: Page, address: str, browser: Browser) -> None:
     page.goto(f"{address}/steer?{STEER}&n=100&controls=0")
     expect(page.get_by_text(DONE)).to_be_visible()
     expect(page.get_by_text("Random control").first).to_be_visible()
@@ -56,7 +56,7 @@ def test_the_slider_moves_the_answer_and_the_accuracy(page: Page, address: str) 
     expect(page.locator(".st-key-pane-steered").get_by_text("identical to the baseline, bit for bit")).to_be_visible()
     expect(page.locator("p.verdict")).to_have_text("Identical to the baseline on all 100 questions, bit for bit.")
 
-    fresh = page.context.browser.new_context()  # type: ignore[union-attr]
+    fresh = browser.new_context()
     other = fresh.new_page()
     other.goto(link)
     expect(other.get_by_text(DONE)).to_be_visible()
