@@ -85,8 +85,8 @@ def verify_draft(
 
 
 def fed_at_once(model: CodiModel, drafts: Sequence[Draft], golds: Sequence[Gold]) -> int:
-    """Tokens that `verify_draft` feeds to every row."""
-    return len(model.after_latents) + max(_width(drafts), *(len(gold.ids) - 1 for gold in golds))
+    """Tokens that `verify_draft` feeds to every row; where no draft is fed, with one that every row decodes."""
+    return len(model.after_latents) + max(_width(drafts), 1, *(len(gold.ids) - 1 for gold in golds))
 
 
 def _width(drafts: Sequence[Draft]) -> int:
