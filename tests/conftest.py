@@ -37,5 +37,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
-    gc.set_threshold(100_000, 50, 50)  # a page is some ten thousand objects that live as long as it does
+    gc.set_threshold(100_000, 50, 50)  # a page's many objects live as long as it does, and are looked through in vain
     gc.enable()

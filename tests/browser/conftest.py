@@ -108,7 +108,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, window: BrowserContext) ->
 
 @pytest.fixture(scope="session")
 def window(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """What was fetched for one page is there for the next, and compiled, as the profile is on the disk: half of the time until one is."""
+    """What was fetched for one page is there for the next, and compiled, as the profile is on the disk."""
     profile, size = tmp_path_factory.mktemp("profile"), ViewportSize(width=1440, height=1000)
     opened = playwright.chromium.launch_persistent_context(profile, executable_path=chromium(), args=CHROMIUM_FLAGS, viewport=size)
     with opened as window:

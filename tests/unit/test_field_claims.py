@@ -103,6 +103,21 @@ def test_p_is_adjusted_over_the_claims_of_one_source() -> None:
     assert together["C5"].ruling == "reproduced" and together["C5"].over == 3
 
 
+def test_columns_are_judged_together_as_each_would_be_alone() -> None:
+    """Whichever questions say something in which of them; of fewer than two nothing is known."""
+    draw = np.random.default_rng(2)
+    values = draw.normal([0.3, 0.1, 0.2, 0.5, 0.0, 0.0], 0.4, (QUESTIONS, 6))
+    values[draw.random(QUESTIONS) < 0.3, 1:3] = np.nan
+    values[1:, 4] = np.nan
+    for judge, more in ((above, (0.0,)), (above, (0.1,)), (below, (0.2,)), (within, ())):
+        for columns in ((0, 1, 2, 3), (3, 2, 5), (1, 4), (5,)):
+            together = judge("x", values[:, columns], CLUSTERS, *more)
+            alone = [judge("x", values[:, column], CLUSTERS, *more) for column in columns]
+            shown = next(part for part in alone if np.isclose(part.value, together.value, equal_nan=True))
+            assert (shown.low, shown.high, shown.n) == pytest.approx((together.low, together.high, together.n), nan_ok=True)
+            assert (together.state == "holds") == all(part.state == "holds" for part in alone)
+
+
 def test_one_pair_of_models_says_nothing_of_a_way_of_training() -> None:
     for key in ("C16", "C26"):
         claim = next(claim for claim in CLAIMS if claim.key == key)
