@@ -1,8 +1,8 @@
 """Reading the residual stream: a lens is a row of `registry.LENSES`.
 
 * `base`: `Lens`. What a lens is: a map from the residual stream at some depth to where the final norm would read it.
-* `cards`: `lens_folders`, `lens_cards`, `lens_folder`, `own_card`, `saved_lens`. Where trained lenses lie, and the card that says which
-  checkpoint each belongs to and what its files are.
+* `cards`: `lens_folders`, `lens_home`, `lens_cards`, `lens_folder`, `own_card`, `saved_lens`. Where trained lenses lie, and the card
+  that says which checkpoint each belongs to and what its files are.
 * `detection`: `target_names`, `read_questions`, `joined`. Reads a lens in the latents of many questions: which tokens it finds where, and
   how likely the values of the reasoning steps are.
 * `differences`: `Sign`, `difference_grid`, `pairs`, `cosine_matrix`. Reading differences of mean latents: what a direction from one index

@@ -32,11 +32,25 @@ SAME_MODEL = ("checkpoint", "base", "prompt_format", "rope_rounding", "lora_alph
 _VARIANT = re.compile(r"[a-z0-9][a-z0-9+_-]*")
 
 
-def lens_folders(settings: Settings, model_name: str, kind: str) -> list[Path]:
-    """Where lenses of a model lie: made here, then shipped; then where those of every run's checkpoint were made before runs had names."""
-    name = model_name.replace("/", "--")
-    made, shipped = settings.cache_dir / FOLDERS[kind], settings.bundled_dir / FOLDERS[kind]
-    return [made / name, shipped / name, made / RUN]
+def lens_folders(settings: Settings, spec: ModelSpec, kind: str) -> list[Path]:
+    """Where lenses of a model lie: made here, under its name or with its weights beside that (see `lens_home`), then shipped; then where
+    those of every run's checkpoint were made before runs had names.
+    """
+    name, made = spec.name.replace("/", "--"), settings.cache_dir / FOLDERS[kind]
+    return [made / name, made / f"{name}-{spec.checkpoint[:8]}", settings.bundled_dir / FOLDERS[kind] / name, made / RUN]
+
+
+def lens_home(settings: Settings, spec: ModelSpec, kind: str, variant: str) -> Path:
+    """Where a lens made now is saved. It never takes the place of another model's: two checkpoints may be called alike."""
+    named, distinct = (folder / variant for folder in lens_folders(settings, spec, kind)[:2])
+    return distinct if distinct.is_dir() or (named.is_dir() and _of_other_weights(named, spec)) else named
+
+
+def _of_other_weights(folder: Path, spec: ModelSpec) -> bool:
+    """Unless its card cannot be read."""
+    with suppress(LensError):
+        return read_card(folder).model.checkpoint != spec.checkpoint
+    return False
 
 
 def lens_cards(model: CodiModel, settings: Settings, kind: str) -> list[LensCard]:
@@ -45,7 +59,7 @@ def lens_cards(model: CodiModel, settings: Settings, kind: str) -> list[LensCard
     Broken ones and those of other checkpoints are left out: asking for one by name says what is wrong.
     """
     found: dict[str, LensCard] = {}
-    for folder in lens_folders(settings, model.spec.name, kind):
+    for folder in lens_folders(settings, model.spec, kind):
         for path in sorted(folder.glob(f"[!.]*/{CARD}")):
             with suppress(LensError):
                 card = read_card(path.parent)
@@ -60,7 +74,7 @@ def lens_folder(model: CodiModel, settings: Settings, kind: str, variant: str, c
     ``command`` makes one. Raises LensError when there is none.
     """
     if _VARIANT.fullmatch(variant):  # it may come from a URL, and becomes a path
-        folders = [folder / variant for folder in lens_folders(settings, model.spec.name, kind)]
+        folders = [folder / variant for folder in lens_folders(settings, model.spec, kind)]
         present = [folder for folder in folders if folder.is_dir()]
         fitting = [folder for folder in present if not foreign(read_card(folder), model.spec)]
         if found := fitting or [folder for folder in present if folder.parent.name != RUN]:

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 from codi_core.engine.engine import Engine
 from codi_core.errors import DataError, InputError, LensError
 from codi_core.keys import key_of
-from codi_core.lenses.cards import FOLDERS, lens_folders
+from codi_core.lenses.cards import FOLDERS, lens_home
 from codi_core.lenses.fitted import jacobian_lenses
 from codi_core.lenses.fitting import ROWS, JacobianSpec, Sums, fit, identity_of, load_sums, merged, wanted
 from codi_core.lenses.jacobian import Variant, save_jacobian
@@ -91,7 +91,7 @@ def train_lens(
     _check_disjoint(spec, questions, held_out)
 
     def work(engine: Engine, check_cancelled: CheckCancelled) -> TrainedLens:
-        folder = (root or lens_folders(workbench.settings, engine.model.spec.name, "tuned")[0]) / spec.variant
+        folder = root / spec.variant if root else lens_home(workbench.settings, engine.model.spec, "tuned", spec.variant)
         state = workbench.settings.cache_dir / "lenses" / f".{engine.model.spec.key}-{spec.variant}.pt"
         texts = [[item.question for item in part] for part in (questions, held_out)]
         lens, card = train_translators(engine, spec, texts[0], texts[1], state, progress, check_cancelled)
@@ -143,10 +143,10 @@ def train_jlens(
             sums = fit(engine, spec, asked.variants, texts, state, progress, check_cancelled, asked.part, asked.rows)
         if count > 1:
             return state
-        folder = root or lens_folders(workbench.settings, engine.model.spec.name, "jlens")[0]
         made = []
         for lens, card in jacobian_lenses(engine, spec, asked.variants, sums, texts, judged, progress, check_cancelled):
-            made.append(TrainedLens(folder / lens.name.partition(":")[2], card))
+            variant = lens.name.partition(":")[2]
+            made.append(TrainedLens(root / variant if root else lens_home(workbench.settings, engine.model.spec, "jlens", variant), card))
             save_jacobian(made[-1].folder, lens, card)
         state.unlink(missing_ok=True)
         workbench.forget_lenses()

@@ -14,7 +14,7 @@ import torch
 from codi_core.disk import sha256_of
 from codi_core.errors import BundleError, LensError
 from codi_core.keys import canonical
-from codi_core.lenses.cards import CARD, CARDS, foreign, lens_folders, read_card
+from codi_core.lenses.cards import CARD, CARDS, foreign, lens_folders, lens_home, read_card
 from codi_core.settings import Settings
 from codi_core.values.lens import LensCard
 
@@ -33,18 +33,18 @@ def take_lens(settings: Settings, folder: Path, spec: Path) -> tuple[str, Callab
     kind, _, variant = card.name.partition(":")
     for path in folder.glob("*.pt"):
         _check_tensors(path)
-    places = [place / variant for place in lens_folders(settings, card.model.name, kind)]
-    for place in filter(Path.is_dir, places):
+    home = lens_home(settings, card.model, kind, variant)
+    for place in filter(Path.is_dir, [place / variant for place in lens_folders(settings, card.model, kind)]):
         if _sums(place) == _sums(folder):
             return _about(card), lambda: False
-        if place == places[0] or not _of_another(place, card):
+        if place == home or not _of_another(place, card):
             raise BundleError(
                 f"There is another lens {card.name} of {card.model.name} here ({place}): move that one away, or keep it instead."
             )
 
     def move() -> bool:
-        places[0].parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(places[0])
+        home.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(home)
         return True
 
     return _about(card), move

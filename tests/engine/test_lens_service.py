@@ -60,6 +60,17 @@ def test_lenses_of_two_runs_lie_apart_and_one_made_before_runs_had_names_is_stil
         inspect(workbench, InspectRequest(runs[1], "How many are 3 and 5?", lenses=("tuned:3+5",)), "test")
 
 
+def test_a_lens_never_takes_the_place_of_one_of_other_weights_that_are_called_alike(workbench: Workbench, tmp_path: Path) -> None:
+    alike = [str(write(tmp_path / where / "mine", tensors_of(lora=False, seed=seed))) for seed, where in enumerate(("here", "there"))]
+    made = [train_lens(workbench, model, SPEC, "test", quiet) for model in (*alike, *alike)]
+    assert [lens.card.model.name for lens in made] == ["mine"] * 4
+    assert made[0].folder == made[2].folder != made[1].folder == made[3].folder, "trained again, each replaces its own"
+    for model, lens in zip(alike, made[:2], strict=True):
+        (option,) = [option for option in lens_menu(workbench, model, "test") if option.card]
+        assert option.card is not None and option.card.key == lens.card.key
+        inspect(workbench, InspectRequest(model, "How many are 3 and 4?", lenses=("tuned:3+5",)), "test")
+
+
 @pytest.mark.parametrize("held_out", ["train", "means", "train+select"])
 def test_held_out_questions_that_share_numbers_with_training_are_refused(workbench: Workbench, folder: str, held_out: str) -> None:
     with pytest.raises(LensError, match="held-out"):
