@@ -155,5 +155,16 @@ def drawn(page: Page) -> None:
     settled(page)
 
 
+def choose_first_row(page: Page) -> None:
+    """Of the page's table, by its check box. The table is painted, not made of elements: the click goes where it is once all lies still."""
+    settled(page)
+    table = page.get_by_test_id("stDataFrame").locator("canvas").first
+    table.scroll_into_view_if_needed()
+    settled(page)
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 18, box["y"] + 52)
+
+
 def _local(url: str) -> bool:
     return url.startswith(("http://127.0.0.1:", "data:", "blob:"))

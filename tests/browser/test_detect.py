@@ -7,7 +7,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PATIENCE, settled
+from tests.browser.conftest import PATIENCE, choose_first_row
 
 
 def questions_read(page: Page) -> int:
@@ -43,13 +43,7 @@ def test_a_run_is_stopped_half_way_and_keeps_what_it_has(page: Page, address: st
 
 def test_a_question_goes_from_the_data_to_its_latents(page: Page, address: str) -> None:
     page.goto(f"{address}/data?set=wordings&n=64")
-    settled(page)
-    table = page.get_by_test_id("stDataFrame").locator("canvas").first
-    expect(table).to_be_visible()
-    table.scroll_into_view_if_needed()
-    box = table.bounding_box()
-    assert box
-    page.mouse.click(box["x"] + 18, box["y"] + 52)  # the first row's check box: the table is painted, not made of elements
+    choose_first_row(page)
     page.get_by_role("link", name="Inspect this question").click()
     expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
     expect(page).to_have_url(re.compile("prompt="))

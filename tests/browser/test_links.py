@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from codi_core.ui.compare.link import text_of
 from codi_core.ui.inspect.link import Setup as InspectSetup
 from codi_core.ui.pages import page_of
-from tests.browser.conftest import settled
+from tests.browser.conftest import choose_first_row, settled
 
 PINNED = text_of(InspectSetup(model="bundled-steps", prompt="Ann has 3 apples and buys 4 more. How many apples does she have?"))
 HAVE_LINKS = (
@@ -59,12 +59,7 @@ def test_the_model_of_an_address_goes_along_from_every_other_page(page: Page, ad
 @pytest.mark.parametrize("model", ["bundled", "bundled-steps"])
 def test_a_chosen_question_opens_on_the_model_it_was_chosen_with(page: Page, address: str, model: str) -> None:
     page.goto(f"{address}/data?model={model}&set=wordings&n=64")
-    settled(page)
-    table = page.get_by_test_id("stDataFrame").locator("canvas").first
-    table.scroll_into_view_if_needed()
-    box = table.bounding_box()
-    assert box
-    page.mouse.click(box["x"] + 18, box["y"] + 52)  # the first row's check box: the table is painted, not made of elements
+    choose_first_row(page)
     page.get_by_role("link", name="Inspect this question").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Inspect")
     assert parse_qs(urlparse(page.url).query)["model"] == [model]
