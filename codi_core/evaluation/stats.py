@@ -311,7 +311,7 @@ def _halves(values: Array, members: Any, deals: npt.NDArray[np.int8]) -> Bounds:
     return Bounds(low, high, p)
 
 
-@lru_cache(maxsize=16)  # of so many questions, their triples and their templates: the same for every condition
+@lru_cache(maxsize=8)  # of so many questions, their triples and their templates: the same for every condition
 def _dealt(groups: int) -> npt.NDArray[np.int8]:
     """All ways of dealing up to ENUMERATED clusters (the last one stays in the second half), REPLICATES at random of more."""
     if groups <= ENUMERATED:

@@ -14,7 +14,7 @@ import numpy as np
 
 from codi_core.disk import sha256_of, take_place, written_aside
 from codi_core.errors import LensError
-from codi_core.keys import canonical, from_canonical
+from codi_core.keys import canonical, from_canonical, key_of
 from codi_core.models.files import RUN
 from codi_core.models.model import CodiModel
 from codi_core.settings import Settings
@@ -33,24 +33,20 @@ _VARIANT = re.compile(r"[a-z0-9][a-z0-9+_-]*")
 
 
 def lens_folders(settings: Settings, spec: ModelSpec, kind: str) -> list[Path]:
-    """Where lenses of a model lie: made here, under its name or with its weights beside that (see `lens_home`), then shipped; then where
-    those of every run's checkpoint were made before runs had names.
+    """Where lenses of a model lie: made here, under its name or with a hash of its own (see `lens_home`), then shipped; then where those of
+    every run's checkpoint were made before runs had names.
     """
     name, made = spec.name.replace("/", "--"), settings.cache_dir / FOLDERS[kind]
-    return [made / name, made / f"{name}-{spec.checkpoint[:8]}", settings.bundled_dir / FOLDERS[kind] / name, made / RUN]
+    own = key_of([getattr(spec, field) for field in SAME_MODEL])[:8]
+    return [made / name, made / f"{name}-{own}", settings.bundled_dir / FOLDERS[kind] / name, made / RUN]
 
 
 def lens_home(settings: Settings, spec: ModelSpec, kind: str, variant: str) -> Path:
-    """Where a lens made now is saved. It never takes the place of another model's: two checkpoints may be called alike."""
-    named, distinct = (folder / variant for folder in lens_folders(settings, spec, kind)[:2])
-    return distinct if distinct.is_dir() or (named.is_dir() and _of_other_weights(named, spec)) else named
-
-
-def _of_other_weights(folder: Path, spec: ModelSpec) -> bool:
-    """Unless its card cannot be read."""
+    """Where a lens made now is saved. It never takes the place of another model's (two may be called alike), but of a broken one."""
+    named, own = (folder / variant for folder in lens_folders(settings, spec, kind)[:2])
     with suppress(LensError):
-        return read_card(folder).model.checkpoint != spec.checkpoint
-    return False
+        return own if named.is_dir() and foreign(read_card(named), spec) else named
+    return named
 
 
 def lens_cards(model: CodiModel, settings: Settings, kind: str) -> list[LensCard]:

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from codi_core.ui.pages import page_of
 from codi_core.ui.tour.stops import stops
+from tests.browser.conftest import settled
 
 
 @pytest.mark.parametrize("before", ["bundled", "bundled-steps"])
@@ -21,6 +22,8 @@ def test_every_stop_of_the_tour_shows_the_model_it_names(page: Page, address: st
         expect(page).to_have_title(f"{page_of(stop.setup.page).title} · CODI Explorer")
         expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value(stop.setup.model)
         assert parse_qs(urlparse(page.url).query)["model"] == [stop.setup.model], page.url
+        settled(page)
+        expect(page.locator("[data-testid=stException], [data-testid=stAlertContentError]")).to_have_count(0)
         if stop.setup.page != "detect":  # nothing is computed there yet
             line = page.get_by_text(re.compile(rf"^{stop.setup.model} · (weights|model) ")).first
             expect(line).to_be_visible()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codi_core.errors import DataError, LensError
+from codi_core.lenses.cards import lens_home
 from codi_core.lenses.training import LensTrainSpec
 from codi_core.services.inspect import InspectRequest, inspect
 from codi_core.services.lenses import comparison_table, drawn_questions, lens_menu, train_lens
@@ -65,6 +66,8 @@ def test_a_lens_never_takes_the_place_of_one_of_other_weights_that_are_called_al
     made = [train_lens(workbench, model, SPEC, "test", quiet) for model in (*alike, *alike)]
     assert [lens.card.model.name for lens in made] == ["mine"] * 4
     assert made[0].folder == made[2].folder != made[1].folder == made[3].folder, "trained again, each replaces its own"
+    read_otherwise = replace(made[0].card.model, lora_rule="rslora")
+    assert lens_home(workbench.settings, read_otherwise, "tuned", SPEC.variant) not in {lens.folder for lens in made}
     for model, lens in zip(alike, made[:2], strict=True):
         (option,) = [option for option in lens_menu(workbench, model, "test") if option.card]
         assert option.card is not None and option.card.key == lens.card.key

@@ -15,7 +15,7 @@ FREE = {"prompt", "into", "gold", "steps", "track", "words", "pin", "claim"}
 """Any text, or any number, is a value of these."""
 SAID_THERE = {"steer"}
 """A page says by itself what is wrong with an intervention."""
-SECONDS = {"steer": SMALL}
+SECONDS = {"steer": {name: SMALL[name] for name in ("n", "means-n")}}
 """What the defaults of these take to compute; in vain they are read as on every other page."""
 LATER = {
     "inspect": {"target"},
